@@ -1,0 +1,57 @@
+# Throughgate. `make demo` and `make test` do all their own set-up.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+VECTORS ?= $(abspath ../shared/vectors)
+export THROUGHGATE_VECTORS ?= $(VECTORS)
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup demo test lint types imports faults bench nightly lock docs clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP)  ## virtual environment, locked dependencies, .venv/bin/throughgate
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@.ci/make-venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup  ## the whole story on real servers, in under half a minute
+	$(BIN)/throughgate demo $(DEMO_ARGS)
+
+test: setup  ## format, lint, types, import contracts, tests
+	$(BIN)/python -m tests
+
+lint: setup  ## format and lint only
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: setup  ## mypy --strict
+	$(BIN)/mypy
+
+imports: setup  ## the dependency rule
+	$(BIN)/lint-imports
+
+faults: setup  ## kill -9 and other faults, long form
+	THROUGHGATE_LONG_FAULTS=1 $(PYTEST) -m faults -p no:randomly --timeout 3600
+
+bench: setup  ## ceiling and journey, in one run
+	$(BIN)/python -m bench
+
+nightly: test faults bench  ## everything
+
+docs: setup  ## regenerate the terminal picture from a real run
+	$(BIN)/throughgate demo --picture docs/demo.svg
+
+lock: setup  ## resolve the dependencies anew (hashes, no registry addresses)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra demo --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements-dev.lock
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist

@@ -1,0 +1,41 @@
+"""`python -m tests`: format, lint, types, import contracts, tests; stops at the first that fails.
+
+What was skipped, and why, is in pytest's closing summary.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+
+STEPS = (
+    ("format", [BIN / "ruff", "format", "--check", "--quiet", "."]),
+    ("lint", [BIN / "ruff", "check", "--quiet", "."]),
+    ("types", [BIN / "mypy"]),
+    ("imports", [BIN / "lint-imports", "--no-cache"]),
+    (
+        "tests",
+        [sys.executable, "-m", "pytest", "-q", "--cov", "--cov-report=term", *sys.argv[1:]],
+    ),
+)
+
+
+def main() -> int:
+    for name, command in STEPS:
+        started = time.monotonic()
+        print(f"--- {name}", flush=True)
+        done = subprocess.run(
+            [str(word) for word in command], cwd=ROOT, env=os.environ, check=False
+        )
+        print(f"--- {name}: {time.monotonic() - started:.0f} s", flush=True)
+        if done.returncode:
+            return done.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
