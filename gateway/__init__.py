@@ -1,0 +1,1 @@
+"""The path: receive, decide, disclose, deliver, audit. Alone may import its siblings."""

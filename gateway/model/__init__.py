@@ -1,0 +1,1 @@
+"""The ground floor: the frozen types between the stages. Imports nothing of ours."""

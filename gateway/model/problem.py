@@ -1,0 +1,22 @@
+"""What a sender is told when an event is refused: where and why, never the value."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One fault in a request: a JSON path and a reason that quotes no value from it."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class MalformedEvent(Exception):
+    """The request cannot become an event. Carries every fault found, in document order."""
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("; ".join(str(problem) for problem in problems))
