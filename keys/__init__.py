@@ -1,0 +1,1 @@
+"""Sealing, signing, keyrings and key-encryption-key providers. Code, never key material."""

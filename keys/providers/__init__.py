@@ -1,0 +1,1 @@
+"""Where key-encryption keys live. The only part of this package that touches disk or network."""

@@ -1,0 +1,154 @@
+"""Seal to a recipient's key and open again: the one door the rest of the gateway uses."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, Literal
+
+from gateway.model.party import RecipientKey
+from gateway.model.strict_json import Json, JsonObject
+from keys import base64url, cms, hpke, jwe, mime
+from keys.limits import MAX_BLOB, MAX_MAIL, check_plaintext
+from keys.problem import CannotOpen, CannotSeal
+
+_MEDIA_TYPE: Final = "application/json"
+_COMPACT_JWE: Final = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){4}")
+_CERTIFICATE: Final = re.compile(
+    rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL
+)
+_PRIVATE_KEY: Final = re.compile(
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL
+)
+
+
+def recipient_key(form: Literal["hpke", "jwe", "cms"], public: str) -> RecipientKey:
+    """Check a public key and name it.
+
+    Args:
+        form: What it is.
+        public: ``thpk_`` text, public JWK as JSON, or PEM certificate.
+
+    Returns:
+        The key with its id: the first 16 hex digits of SHA-256 of the raw HPKE key; the JWK's
+        RFC 7638 thumbprint (base64url); or the certificate's SHA-256 (64 hex digits).
+
+    Raises:
+        BadKey: it cannot be parsed, is too weak, or is meant for something else. A certificate's
+            dates are not looked at here: `seal` does, each time.
+    """
+    key_id: Callable[[str], str] = {
+        "hpke": hpke.key_id,
+        "jwe": jwe.thumbprint,
+        "cms": cms.key_id,
+    }[form]
+    return RecipientKey(form=form, key_id=key_id(public), public=public)
+
+
+def seal(
+    plaintext: bytes,
+    key: RecipientKey,
+    *,
+    context: bytes,
+    now: datetime,
+    mail_signer: cms.MailSigner | None = None,
+) -> bytes:
+    """Return the content sealed so that only the key's holder can read it.
+
+    Args:
+        plaintext: JSON, at most 512 KiB.
+        key: As `recipient_key` made it.
+        context: What this is sealed for (alert, endpoint), at most 512 bytes: bound to the
+            ciphertext, and readable by anyone who holds it, so no personal data.
+        now: Aware; a certificate must be valid then.
+        mail_signer: Needed for ``cms``, unused otherwise.
+
+    Returns:
+        A JSON object (hpke), a compact JWE (jwe) or DER AuthEnvelopedData (cms).
+
+    Raises:
+        BadKey: the key or certificate may not be used (now). Nothing may be sent in its place
+            but a content-free notice.
+        CannotSeal: ``too-long``, ``labels``, or ``no-signer``.
+    """
+    check_plaintext(plaintext)
+    match key.form:
+        case "hpke":
+            return hpke.seal(plaintext, public_text=key.public, key_id=key.key_id, context=context)
+        case "jwe":
+            return jwe.seal(plaintext, public_jwk=key.public, key_id=key.key_id, context=context)
+        case "cms":
+            if mail_signer is None:
+                raise CannotSeal("no-signer", "mail is signed before it is encrypted")
+            entity = _entity(plaintext, context)
+            return cms.seal(entity, certificate_pem=key.public, signer=mail_signer, now=now)
+
+
+def open_sealed(blob: bytes, private_key: bytes) -> bytes:
+    """Return the JSON that was sealed, whatever form it came in.
+
+    Args:
+        blob: An HPKE object; a compact JWE; CMS as DER, PEM or a whole S/MIME message; or a
+            whole webhook body, whose ``data.sealed`` is an HPKE object or a JWE.
+        private_key: ``thsk_`` text, private JWK, or PEM private key. With its certificate in
+            the same PEM file, mail must name that certificate as its recipient.
+
+    Raises:
+        BadKey: the private key cannot be used for this form.
+        CannotOpen: not for this key, altered, or no form this gateway makes. Never any other
+            error, whatever the bytes.
+    """
+    if len(blob) > MAX_MAIL:
+        raise CannotOpen("too-long", f"longer than {MAX_MAIL} bytes")
+    text = blob.strip()
+    if text[:1] == b"{":
+        return _open_json(text, private_key)
+    if len(text) <= MAX_BLOB and _COMPACT_JWE.fullmatch(text):
+        return jwe.open(text, private_jwk=_key_text(private_key))
+    return _open_mail(blob, private_key)
+
+
+def _entity(plaintext: bytes, context: bytes) -> bytes:
+    """Return the MIME entity that is signed; the context is a header, so signed with it."""
+    return mime.write_entity(
+        (
+            ("Content-Type", f"{_MEDIA_TYPE}; charset=utf-8"),
+            ("Content-Disposition", 'attachment; filename="alert.json"'),
+            ("Throughgate-Context", base64url.encode(context)),
+        ),
+        plaintext,
+    )
+
+
+def _open_json(text: bytes, private_key: bytes) -> bytes:
+    members = hpke.read_sealed_object(text)
+    sealed = members if "ct" in members else _sealed_member(members)
+    if isinstance(sealed, dict):
+        return hpke.open_object(sealed, private_text=_key_text(private_key))
+    if isinstance(sealed, str):
+        token = sealed.encode("utf-8")
+        return jwe.open(token, private_jwk=_key_text(private_key))
+    raise CannotOpen("malformed", "holds nothing that was sealed")
+
+
+def _sealed_member(members: JsonObject) -> Json:
+    body = members.get("data")
+    return body.get("sealed") if isinstance(body, dict) else None
+
+
+def _key_text(private_key: bytes) -> str:
+    # Replaced, not raised: a decoding error would carry the key along in the exception.
+    return private_key.decode("utf-8", "replace").strip()
+
+
+def _open_mail(message: bytes, private_key: bytes) -> bytes:
+    key = _PRIVATE_KEY.search(private_key)
+    if key is None:
+        # Said of the message, since most blobs that come this far are no message at all.
+        raise CannotOpen("unsupported", "not sealed to this kind of key")
+    certificate = _CERTIFICATE.search(private_key)
+    entity = cms.open(
+        message,
+        private_key_pem=key[0],
+        certificate_pem=certificate[0] if certificate else None,
+    )
+    return mime.read_entity(entity, (_MEDIA_TYPE,))
