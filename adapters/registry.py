@@ -1,0 +1,36 @@
+"""Which agency formats are installed: entry points of the group ``throughgate.adapters``."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Final
+
+from adapters.contract import Adapter
+
+GROUP: Final = "throughgate.adapters"
+
+
+class UnusableAdapter(Exception):
+    """An installed adapter is not what its entry point says. The text names it and the fault."""
+
+
+def find_adapters() -> Mapping[str, Adapter]:
+    """Import every installed adapter and return them by name, sorted.
+
+    Raises:
+        UnusableAdapter: two of one name, one under another name than its own, or one that does
+            not meet the contract. What importing an adapter raises comes through.
+
+    Reads the metadata of installed packages; call once, at start.
+    """
+    found: dict[str, Adapter] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        if entry.name in found:
+            raise UnusableAdapter(f"two installed adapters are called {entry.name}")
+        adapter = entry.load()
+        if not isinstance(adapter, Adapter):
+            raise UnusableAdapter(f"{entry.name} has no name or no translate")
+        if adapter.name != entry.name:
+            raise UnusableAdapter(f"{entry.name} gives another name for itself")
+        found[entry.name] = adapter
+    return MappingProxyType(found)
