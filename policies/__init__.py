@@ -1,0 +1,1 @@
+"""Who may learn what: the Cedar rulebook, the catalogues and their evaluator. Pure."""

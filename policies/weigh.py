@@ -1,0 +1,142 @@
+"""Weigh satisfied rules against legal bases: what each controller may tell this recipient."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Final
+
+from gateway.model.decision import Grant, Reason, Withheld
+from gateway.model.groups import PROVENANCE
+from gateway.model.ids import AgencyName, BasisId, EventRef
+from gateway.model.party import Recipient
+from gateway.model.person import StatedGroup
+from policies.bases import holds
+from policies.catalogue import Catalogues
+from policies.facts import FactClass
+from policies.rule import Member, Rule
+
+_NO_CLASS: Final = ""  # a controller the gateway has no class for; no standing, so no basis
+_PROVENANCE: Final = frozenset(PROVENANCE)
+
+_PARTLY: Final = Reason(
+    code="minimised", text="This role is given only the part of this group it needs."
+)
+_NO_NEED: Final = Reason(
+    code="no-need", text="No rule that applies gives this role any of this group."
+)
+_NOTHING_HELD: Final = Reason(
+    code="nothing-to-disclose", text="A rule applies, but none of the facts it names are held."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One event, one recipient, and everything a decision may look at."""
+
+    event: EventRef
+    recipient: Recipient
+    stated: Mapping[str, StatedGroup]
+    facts: FactClass  # as towards this recipient
+    controller_classes: Mapping[AgencyName, str]
+    today: date
+    catalogues: Catalogues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scales:
+    """Rules put on one after another; what they grant and what held them back adds up."""
+
+    case: Case
+    grants: list[Grant] = field(default_factory=list)
+    _granted: dict[str, set[str]] = field(default_factory=dict)  # group -> members
+    _setbacks: dict[str, list[Reason]] = field(default_factory=dict)  # group -> in order found
+    _obstacles: dict[tuple[BasisId, str], Reason | None] = field(default_factory=dict)
+
+    def put(self, rule: Rule) -> None:
+        """Add the rule's grants: one per basis relied on, groups by name."""
+        by_basis: dict[BasisId, list[str]] = {}
+        for group, members in rule.groups:
+            stated = self.case.stated.get(group)
+            if stated is None:
+                continue
+            held = [pair for pair in members if stated.members.get(pair[0]) is not None]
+            basis = self._first_that_holds(rule, group) if held else None
+            if basis is not None:
+                by_basis.setdefault(basis, []).extend(self._carried(basis, group, held))
+        self.grants.extend(
+            self._grant(rule, basis, paths) for basis, paths in by_basis.items() if paths
+        )
+
+    def withheld(self) -> Iterator[Withheld]:
+        """Yield each held group not fully granted, once per reason."""
+        for group, stated in self.case.stated.items():
+            granted = self._granted.get(group, set())
+            left = stated.members.keys() - granted - _PROVENANCE
+            if not left or all(stated.members[member] is None for member in left):
+                continue
+            reasons = self._setbacks.get(group) or (_PARTLY if granted else _NO_NEED,)
+            for reason in dict.fromkeys(reasons):
+                yield Withheld(group=group, reason=reason)
+
+    def why_nothing(self) -> tuple[Reason, ...]:
+        """Return, for rules that granted nothing, every reason once."""
+        found = dict.fromkeys(reason for group in self._setbacks.values() for reason in group)
+        return tuple(found) or (_NOTHING_HELD,)
+
+    def _first_that_holds(self, rule: Rule, group: str) -> BasisId | None:
+        reasons: list[Reason] = []
+        for basis in rule.bases:
+            obstacle = self._obstacle(basis, group)
+            if obstacle is None:
+                return basis
+            reasons.append(replace(obstacle, rule=rule.id))
+        self._setbacks.setdefault(group, []).extend(reasons)
+        return None
+
+    def _obstacle(self, basis: BasisId, group: str) -> Reason | None:
+        """Return why this group may not go on this basis, or None. Its controller discloses."""
+        case = self.case
+        controller = case.controller_classes.get(case.stated[group].controller, _NO_CLASS)
+        key = basis, controller
+        if key not in self._obstacles:
+            self._obstacles[key] = holds(
+                basis,
+                controller_class=controller,
+                recipient=case.recipient,
+                facts=case.facts,
+                today=case.today,
+                catalogues=case.catalogues,
+            )
+        if self._obstacles[key] is None and case.catalogues.groups[group].sensitive:
+            return _without_condition(basis, case.catalogues)
+        return self._obstacles[key]
+
+    def _carried(self, basis: BasisId, group: str, held: Sequence[Member]) -> list[str]:
+        only = self.case.catalogues.bases[basis].only
+        carried = held if only is None else [pair for pair in held if pair[1] in only]
+        self._granted.setdefault(group, set()).update([member for member, _ in carried])
+        return [path for _, path in carried]
+
+    def _grant(self, rule: Rule, basis: BasisId, paths: list[str]) -> Grant:
+        entry = self.case.catalogues.bases[basis]
+        return Grant(
+            rule=rule.id,
+            basis=basis,
+            citation=entry.citation,
+            regime=entry.regime,
+            condition=entry.condition,
+            purpose=rule.purpose,
+            members=tuple(sorted(paths)),
+            for_action=rule.for_action,
+            acknowledge_within=rule.acknowledge_within,
+        )
+
+
+def _without_condition(basis: BasisId, catalogues: Catalogues) -> Reason | None:
+    entry = catalogues.bases[basis]
+    if entry.condition:
+        return None
+    return Reason(
+        code="no-sensitive-condition",
+        text=f"{entry.citation} states no condition for sensitive processing.",
+    )

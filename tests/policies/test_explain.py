@@ -1,0 +1,61 @@
+"""The sentences a data protection officer reads."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+
+from gateway.model.party import Recipient
+from gateway.model.person import Person
+from policies.explain import explain
+from tests.policies.cases import KIND, RULEBOOK, decide, people, person, recipient, recipients
+
+SED = {"release_type": "SED_NO_LICENCE", "licence": False}
+
+
+def test_a_permit_is_explained_by_rule_basis_groups_and_what_was_withheld() -> None:
+    to = recipient("police_offender_manager")
+    text = explain(decide(to, person(custody=SED)), to, RULEBOOK)
+    assert text.startswith(
+        "Example police_offender_manager (Police offender manager) may be told, for action.\n"
+    )
+    for part in (
+        "Rule police-release (",
+        "Criminal Justice Act 2003 s.325(4) [LB01] under DPA 2018 Part 3, DPA 2018 Sch 8 para 1",
+        "mappa (category, coordinator_contact, lead_agency, level, next_review)",
+        "Acknowledge within 2 days.",
+        "Withheld, health_clinical: No rule that applies gives this role any of this group.",
+        f"Decided under this rulebook, {RULEBOOK.digest[:16]}.",
+    ):
+        assert part in text
+
+
+def test_two_grants_are_explained_apart() -> None:
+    to = recipient("housing_authority")
+    lines = explain(decide(to, person(custody=SED)), to, RULEBOOK).splitlines()
+    assert [line.split(" ")[1] for line in lines if line.startswith("Rule ")] == [
+        "housing-referral",
+        "housing-release",
+    ]
+
+
+def test_a_refusal_gives_every_reason_with_its_rule() -> None:
+    to = recipient("accommodation_associate", associate=None)
+    text = explain(decide(to, person(custody=SED)), to, RULEBOOK)
+    assert text.splitlines()[0].endswith("is told nothing.")
+    assert "[associate-not-designated, rule associate-release]" in text
+
+
+def test_a_decision_under_another_rulebook_says_so() -> None:
+    to = recipient("police_offender_manager")
+    older = replace(decide(to, person()), rulebook="f" * 64)
+    assert "a rulebook other than this one, ffffffffffffffff" in explain(older, to, RULEBOOK)
+
+
+@given(about=people(), to=recipients(), kind=KIND)
+@settings(max_examples=100)
+def test_an_explanation_quotes_no_fact_of_the_person(
+    about: Person, to: Recipient, kind: str
+) -> None:
+    text = explain(decide(to, about, kind=kind), to, RULEBOOK)
+    for secret in ("Testcase", "Alex", "Z0001ZZ", "9990000018", "1980-01-01", "Another House"):
+        assert secret not in text
