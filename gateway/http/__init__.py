@@ -1,0 +1,1 @@
+"""aiohttp routes, one file per audience."""
