@@ -1,0 +1,149 @@
+"""Email: a sealed S/MIME message, or a content-free notice, handed to a relay under TLS.
+
+There is no mode without TLS. A message whose acceptance is in doubt counts as maybe delivered:
+it goes again under the same Message-ID, for a duplicate is better than silence.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+from aiosmtplib import SMTPConnectError, SMTPException, SMTPResponseException
+
+from gateway.channels.addresses import BadAddress, check_host_name, check_mailbox
+from gateway.channels.contract import Undeliverable
+from gateway.channels.mail_message import mail_message
+from gateway.channels.smtp_pool import Answer, Progress, Relay, RelayUnfit, Security, SmtpPool
+from gateway.channels.tls import verifying_context
+from gateway.model.disclosure import Parcel
+from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
+
+
+class EmailChannel:
+    """Sends parcels as mail, one recipient per message, over a few kept connections."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        security: Security,
+        ssl_context: ssl.SSLContext | None,
+        sender: str,
+        hostname: str,
+        username: str | None = None,
+        password: str | None = None,
+        clock: Callable[[], float],
+        timeout_s: float = 60,
+        pool_size: int = 4,
+    ) -> None:
+        """Build the channel; connections are made when first needed.
+
+        Args:
+            host: The relay; its certificate must name it.
+            port: The relay's port.
+            security: ``tls`` from the first byte, or ``starttls`` and nothing sent without it.
+            ssl_context: None for the system's certificate store.
+            sender: Mailbox of the envelope and the From header.
+            hostname: How we greet the relay, and the right side of every Message-ID.
+            username: None to send no AUTH.
+            password: Used under TLS only.
+            clock: Unix seconds, for the Date header.
+            timeout_s: Deadline of one whole attempt, waiting for a connection included.
+            pool_size: Connections at most, and so attempts at a time.
+
+        Raises:
+            BadAddress: sender or hostname is malformed.
+            ValueError: the TLS context does not check certificates and names.
+        """
+        self._sender = check_mailbox(sender)
+        self._hostname = check_host_name(hostname)
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._pool = SmtpPool(
+            Relay(
+                host=host,
+                port=port,
+                security=security,
+                ssl_context=verifying_context(ssl_context),
+                hostname=hostname,
+                username=username,
+                password=password,
+            ),
+            size=pool_size,
+        )
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Send the parcel once. See `contract.Channel.deliver`."""
+        progress = Progress()
+        try:
+            recipient = check_mailbox(parcel.address)
+            message = mail_message(
+                parcel,
+                sender=self._sender,
+                recipient=recipient,
+                hostname=self._hostname,
+                sent_at=self._clock(),
+            )
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._transact(recipient, message, progress)
+        except BadAddress:
+            return Rejected(reason="address-refused")
+        except Undeliverable as refusal:
+            return Rejected(reason=refusal.code)
+        except Exception as error:  # noqa: BLE001  # the contract: an attempt never raises
+            return Deferred(reason=_failure(error), outcome_unknown=progress.content_left)
+        return _judge(answer)
+
+    async def close(self) -> None:
+        """Quit the idle connections."""
+        await self._pool.close()
+
+    async def _transact(self, recipient: str, message: bytes, progress: Progress) -> Answer:
+        async with self._pool.lease() as connection:
+            try:
+                return await connection.transact(
+                    sender=self._sender, recipient=recipient, message=message, progress=progress
+                )
+            except (SMTPException, OSError):
+                # A kept connection may have been closed by the relay meanwhile. That says nothing
+                # of this attempt, and as long as no content has left a new one is safe.
+                if not connection.used or progress.content_left:
+                    raise
+        async with self._pool.lease(fresh=True) as connection:
+            return await connection.transact(
+                sender=self._sender, recipient=recipient, message=message, progress=progress
+            )
+
+
+def _judge(answer: Answer) -> Outcome:
+    """Judge by the reply code and what it answered.
+
+    5xx is final for the recipient and the message only. To a greeting, a login or our own sender
+    address it speaks of the relay or of us, and the recipient must not lose an endpoint for that.
+    """
+    code = answer.code
+    if answer.verb == "content" and 200 <= code < 300:
+        return Accepted(detail=f"smtp-{code}")
+    if 500 <= code < 600 and answer.verb != "MAIL":
+        return Rejected(reason=f"smtp-{code}")
+    if 400 <= code < 600:
+        return Deferred(reason=f"smtp-{code}")
+    return Deferred(reason="smtp-malformed", outcome_unknown=answer.verb == "content")
+
+
+def _failure(error: Exception) -> str:
+    """Name what went wrong; the error's own words may hold an address or a server's text."""
+    if isinstance(error, RelayUnfit):
+        return error.code
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+        return "tls"
+    if isinstance(error, SMTPResponseException):
+        return f"smtp-{error.code}" if 400 <= error.code < 600 else "smtp-malformed"
+    if isinstance(error, SMTPConnectError):
+        return "connect"
+    if isinstance(error, SMTPException | OSError):
+        return "connection-lost"
+    return f"fault-{type(error).__name__}"

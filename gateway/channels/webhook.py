@@ -1,0 +1,157 @@
+"""Webhooks: a sealed alert as a CloudEvent, signed by Standard Webhooks, posted once per attempt.
+
+Over every attempt of one alert the body and ``webhook-id`` are identical; the timestamp is the
+attempt's own, so the receiver's replay window holds.
+Source: CloudEvents 1.0 HTTP binding, structured mode; Standard Webhooks 1.0.0.
+"""
+
+import re
+import ssl
+from collections.abc import Callable
+from datetime import UTC
+from http import HTTPStatus
+
+import orjson
+from aiohttp.abc import AbstractResolver
+
+from gateway.channels.contract import Undeliverable
+from gateway.channels.http_client import USER_AGENT, GuardedClient, Reply, retry_delay
+from gateway.channels.outbound import OutboundPolicy
+from gateway.model.disclosure import Parcel
+from gateway.model.ids import AlertId, EndpointId
+from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
+
+ALERT_TYPE = "org.throughgate.alert.v1"
+
+Sign = Callable[[EndpointId, AlertId, int, bytes], str]
+
+_ACCEPTED = Accepted()
+_JWE_COMPACT = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){4}")
+
+
+class WebhookChannel:
+    """Posts parcels to https endpoints."""
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        sign: Sign,
+        policy: OutboundPolicy,
+        ssl_context: ssl.SSLContext | None,
+        clock: Callable[[], float],
+        timeout_s: float = 20,
+        user_agent: str = USER_AGENT,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        """Build the channel; connections are made when first needed.
+
+        Args:
+            source: CloudEvents ``source`` of every alert: this gateway's URN.
+            sign: Returns the ``webhook-signature`` value for endpoint, alert id, timestamp (Unix
+                seconds) and the exact body. It may raise: then nothing is sent.
+            policy: Where posts may go; checked at every attempt, not only at registration.
+            ssl_context: None for the system's certificate store.
+            clock: Unix seconds.
+            timeout_s: Deadline of one whole attempt.
+            user_agent: Sent as it stands.
+            resolver: Answers host names in place of the system; its answers are vetted alike.
+        """
+        self._source = source
+        self._sign = sign
+        self._clock = clock
+        self._client = GuardedClient(
+            policy=policy,
+            ssl_context=ssl_context,
+            timeout_s=timeout_s,
+            user_agent=user_agent,
+            resolver=resolver,
+        )
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        """Post the parcel once. See `contract.Channel.deliver`."""
+        try:
+            body = webhook_body(parcel, source=self._source)
+        except Undeliverable as refusal:
+            return Rejected(reason=refusal.code)
+        timestamp = int(self._clock())
+        try:
+            signature = self._sign(parcel.endpoint, parcel.alert, timestamp, body)
+        except Exception:  # noqa: BLE001  # whatever the key store raises, nothing unsigned leaves
+            return Deferred(reason="not-signed")
+        reply = await self._client.exchange(
+            "POST",
+            parcel.address,
+            headers={
+                "Content-Type": "application/cloudevents+json",
+                "webhook-id": parcel.alert,
+                "webhook-timestamp": str(timestamp),
+                "webhook-signature": signature,
+            },
+            body=body,
+        )
+        return self._judge(reply) if isinstance(reply, Reply) else reply
+
+    async def close(self) -> None:
+        """Close the kept-alive connections."""
+        await self._client.close()
+
+    def _judge(self, reply: Reply) -> Outcome:
+        """Judge by status alone: 2xx accepted, 410 the receiver's own wish to stop, else later.
+
+        The other 4xx are deferred, not final: a receiver that loses its route or its key for an
+        afternoon answers 404 or 401, and someone who must know may not go untold for that. The
+        ladder retries, falls over to the next channel and ends in a visible dead letter. A 3xx
+        is one more failure: following it would post to an address nobody vetted.
+        """
+        status = reply.status
+        if 200 <= status < 300:
+            return _ACCEPTED
+        if status == HTTPStatus.GONE:
+            return Rejected(reason="http-410")
+        slow_down = status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500
+        after = retry_delay(reply.retry_after, clock=self._clock) if slow_down else None
+        return Deferred(reason=f"http-{status}", after=after)
+
+
+def webhook_body(parcel: Parcel, *, source: str) -> bytes:
+    """Return the CloudEvent to post: the same bytes for every attempt of one alert.
+
+    Its data holds ``proof`` and one member named for the parcel's form: ``sealed`` (an HPKE
+    object, or a JWE compact string), ``notice`` or ``pointer`` (content-free text).
+
+    Raises:
+        Undeliverable: not-sealed, not-text.
+
+    Pure.
+    """
+    event = {
+        "specversion": "1.0",
+        "id": parcel.alert,
+        "source": source,
+        "type": ALERT_TYPE,
+        "time": parcel.decided_at.astimezone(UTC),
+        "datacontenttype": "application/json",
+        "data": {parcel.form: _content(parcel), "proof": parcel.proof},
+    }
+    try:
+        return orjson.dumps(event, option=orjson.OPT_UTC_Z)
+    except orjson.JSONEncodeError:
+        raise Undeliverable("not-text") from None
+
+
+def _content(parcel: Parcel) -> object:
+    if parcel.form != "sealed":
+        try:
+            return parcel.sealed.decode()
+        except UnicodeDecodeError:
+            raise Undeliverable("not-text") from None
+    if _JWE_COMPACT.fullmatch(parcel.sealed):
+        return parcel.sealed.decode("ascii")
+    try:
+        envelope = orjson.loads(parcel.sealed)
+    except orjson.JSONDecodeError:
+        raise Undeliverable("not-sealed") from None
+    if not isinstance(envelope, dict):
+        raise Undeliverable("not-sealed")
+    return envelope
