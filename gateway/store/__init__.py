@@ -1,0 +1,1 @@
+"""One SQL schema, group commit, and the outbox. The truth."""

@@ -1,0 +1,250 @@
+"""Accepting a request: resolve the person, seal the events, log the collection: one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import apsw
+import orjson
+
+from gateway.disclosure_log import entry
+from gateway.model.event import CanonicalEvent, Event
+from gateway.model.ids import EventRef, PersonRef, ReceiptId
+from gateway.model.posted import Conflict, Posted, Receipt
+from gateway.people import matching_identifiers, resolve
+from gateway.store.group_commit import Staged, Unit
+from gateway.store.sealed import SealedStore
+from gateway.store.times import milliseconds
+
+NewId = Callable[[str], str]  # prefix -> a fresh prefixed UUIDv7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """The answer to a request, and the events that are new and still to be decided."""
+
+    answer: Receipt | Conflict
+    new: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepting:
+    """What accepting needs besides the request."""
+
+    sealed: SealedStore
+    new_id: NewId
+    now: datetime
+    slot: int
+    organisation_class: str
+
+
+class EventIdReused(Exception):
+    """Unwinds a unit one of whose events reuses an id: its earlier events must not stay."""
+
+
+def accept(posted: Posted, context: Accepting) -> Unit[Acceptance]:
+    """Return the unit of work that makes a request durable, once.
+
+    The same (agency, message id) and bytes gets the stored answer; other bytes get a Conflict and
+    a security entry. The same (source, event id) under another message id is the same event.
+    """
+
+    def unit(connection: apsw.Connection) -> Staged[Acceptance]:
+        mac = context.sealed.mac
+        message_mac = mac("message", posted.agency, posted.message_id)
+        body_mac = mac("body", posted.signed)
+        row = connection.execute(
+            "SELECT body_mac, answer FROM receipt WHERE agency = ? AND message_mac = ?",
+            (posted.agency, message_mac),
+        ).fetchone()
+        if row is not None:
+            return _repeat(row, body_mac, posted, context)
+        return _first(connection, posted, context, message_mac, body_mac)
+
+    return unit
+
+
+def _repeat(
+    row: tuple[bytes, str], body_mac: bytes, posted: Posted, context: Accepting
+) -> Staged[Acceptance]:
+    if row[0] != body_mac:
+        return _conflict("request", posted, context)
+    return Staged(Acceptance(answer=_read_answer(row[1])))
+
+
+def _conflict(what: str, posted: Posted, context: Accepting) -> Staged[Acceptance]:
+    body = entry.security(at=context.now, code=f"{what}-id-reused", agency=posted.agency).encode()
+    return Staged(Acceptance(answer=Conflict(what=what)), [body])
+
+
+def _first(
+    connection: apsw.Connection,
+    posted: Posted,
+    context: Accepting,
+    message_mac: bytes,
+    body_mac: bytes,
+) -> Staged[Acceptance]:
+    receipt = ReceiptId(context.new_id("rcp"))
+    refs: list[EventRef] = []
+    new: list[Event] = []
+    entries: list[bytes] = []
+    for canonical in posted.events:
+        held = _held(connection, canonical, context)
+        if isinstance(held, Conflict):
+            raise EventIdReused
+        if held is not None:
+            refs.append(held)
+            continue
+        event = _store(connection, canonical, posted, context, entries)
+        collection = entry.collection(
+            at=context.now,
+            event=event.ref,
+            person=event.person,
+            agency=event.agency,
+            kind=event.kind,
+            receipt=receipt,
+            body_mac=body_mac.hex(),
+        )
+        entries.append(collection.encode())
+        refs.append(event.ref)
+        new.append(event)
+    answer = Receipt(id=receipt, events=tuple(refs))
+    connection.execute(
+        "INSERT INTO receipt (agency, message_mac, body_mac, answer, signature, received_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            posted.agency,
+            message_mac,
+            body_mac,
+            orjson.dumps([receipt, refs]).decode(),
+            f"{posted.timestamp} {posted.signature}",
+            milliseconds(context.now),
+        ),
+    )
+    return Staged(Acceptance(answer=answer, new=tuple(new)), entries)
+
+
+def reused_event_id(posted: Posted, context: Accepting) -> Unit[Acceptance]:
+    """Return the unit that logs a reused event id, after `accept` was rolled back for it."""
+    return lambda _connection: _conflict("event", posted, context)
+
+
+def _held(
+    connection: apsw.Connection, canonical: CanonicalEvent, context: Accepting
+) -> EventRef | Conflict | None:
+    row = connection.execute(
+        "SELECT ref, content_mac FROM event WHERE source_mac = ?", (_source(canonical, context),)
+    ).fetchone()
+    if row is None:
+        return None
+    same = row[1] == context.sealed.mac("content", _content(canonical))
+    return EventRef(row[0]) if same else Conflict(what="event")
+
+
+def _source(canonical: CanonicalEvent, context: Accepting) -> bytes:
+    return context.sealed.mac("source", canonical.source, canonical.id)
+
+
+def _content(canonical: CanonicalEvent) -> bytes:
+    return orjson.dumps(canonical.to_cloudevent(), option=orjson.OPT_SORT_KEYS)
+
+
+def _store(
+    connection: apsw.Connection,
+    canonical: CanonicalEvent,
+    posted: Posted,
+    context: Accepting,
+    entries: list[bytes],
+) -> Event:
+    ref = EventRef(context.new_id("evt"))
+    person = _person(connection, canonical, posted, context, ref, entries)
+    wrapped = connection.execute("SELECT wrapped_key FROM person WHERE ref = ?", (person,)).get
+    key = context.sealed.data_key(person, wrapped)
+    content = _content(canonical)
+    connection.execute(
+        "INSERT INTO event (ref, agency, source_mac, content_mac, person, kind, state, slot,"
+        " received_at, sealed, raw) VALUES (?, ?, ?, ?, ?, ?, 'accepted', ?, ?, ?, ?)",
+        (
+            ref,
+            posted.agency,
+            _source(canonical, context),
+            context.sealed.mac("content", content),
+            person,
+            canonical.kind,
+            context.slot,
+            milliseconds(context.now),
+            key.seal(content, event_context(ref)),
+            key.seal(posted.raw, b"raw:" + ref.encode()) if posted.raw else None,
+        ),
+    )
+    return Event(
+        ref=ref,
+        agency=posted.agency,
+        person=person,
+        kind=canonical.kind,
+        occurred_at=canonical.occurred_at or context.now,
+        received_at=context.now,
+        groups=canonical.groups,
+    )
+
+
+def _person(
+    connection: apsw.Connection,
+    canonical: CanonicalEvent,
+    posted: Posted,
+    context: Accepting,
+    ref: EventRef,
+    entries: list[bytes],
+) -> PersonRef:
+    """Find or make the person; link identifiers an agency states together; log what was linked."""
+    identifiers = matching_identifiers(canonical.groups, today=context.now.date())
+    macs = {
+        kind: context.sealed.mac("identifier", kind, text) for kind, text in identifiers.items()
+    }
+    found = resolve(
+        {kind: _named(connection, mac) for kind, mac in macs.items()},
+        organisation_class=context.organisation_class,
+    )
+    person = found.person
+    if person is None:
+        person = PersonRef(context.new_id("per"))
+        connection.execute(
+            "INSERT INTO person (ref, wrapped_key, facts, version) VALUES (?, ?, NULL, 0)",
+            (person, context.sealed.new_person(person)),
+        )
+    _link(connection, person, [(macs[kind], kind) for kind in found.link])
+    if found.person is not None and found.link:
+        linked = entry.combination(
+            at=context.now, person=person, identifiers=found.link, agency=posted.agency, event=ref
+        )
+        entries.append(linked.encode())
+    if found.conflict:
+        warning = entry.security(at=context.now, code="identifiers-conflict", agency=posted.agency)
+        entries.append(warning.encode())
+    return person
+
+
+def _named(connection: apsw.Connection, mac: bytes) -> PersonRef | None:
+    row = connection.execute(
+        "SELECT person FROM person_identifier WHERE mac = ?", (mac,)
+    ).fetchone()
+    return PersonRef(row[0]) if row else None
+
+
+def _link(
+    connection: apsw.Connection, person: PersonRef, rows: Sequence[tuple[bytes, str]]
+) -> None:
+    connection.executemany(
+        "INSERT INTO person_identifier (mac, kind, person) VALUES (?, ?, ?)",
+        [(mac, kind, person) for mac, kind in rows],
+    )
+
+
+def event_context(ref: EventRef) -> bytes:
+    """Bind a sealed event to its row."""
+    return b"event:" + ref.encode()
+
+
+def _read_answer(text: str) -> Receipt:
+    receipt, refs = orjson.loads(text)
+    return Receipt(id=receipt, events=tuple(refs))

@@ -1,0 +1,120 @@
+"""Committing what was decided about one event: entries, facts and outbox rows together, once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import apsw
+
+from gateway.model.disclosure import Disclosure
+from gateway.model.event import Event
+from gateway.store.group_commit import Proofs, Staged, Unit
+from gateway.store.times import milliseconds
+
+Verdict = Literal["committed", "already-decided", "person-changed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """Everything one event led to, decided against one version of what is known of the person."""
+
+    event: Event
+    person_version: int  # the version read; a newer one means: decide again
+    facts: bytes  # the person's row as it now is, sealed
+    disclosures: tuple[Disclosure, ...]
+    held: tuple[bytes | None, ...]  # per disclosure: the view sealed at rest, for a notice
+    refusals: tuple[bytes, ...]  # entries
+    now: datetime
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The verdict, and for each disclosure its leaf index and proof, in order."""
+
+    verdict: Verdict
+    proofs: Sequence[str] = ()
+
+
+def commit(decided: Decided) -> Unit[Committed]:
+    """Return the unit of work that makes a decision final.
+
+    An event is decided once: a second decision of it changes nothing and says so.
+    """
+
+    def unit(connection: apsw.Connection) -> Staged[Committed]:
+        state = connection.execute(
+            "SELECT state FROM event WHERE ref = ?", (decided.event.ref,)
+        ).get
+        if state != "accepted":
+            return Staged(Committed("already-decided"))
+        connection.execute(
+            "UPDATE person SET facts = ?, version = version + 1 WHERE ref = ? AND version = ?",
+            (decided.facts, decided.event.person, decided.person_version),
+        )
+        if connection.changes() != 1:
+            return Staged(Committed("person-changed"))
+        connection.execute("UPDATE event SET state = 'decided' WHERE ref = ?", (decided.event.ref,))
+        proofs: list[str] = []
+
+        def finish(connection: apsw.Connection, first: int, prove: Proofs) -> None:
+            proofs.extend(prove(first + i) for i in range(len(decided.disclosures)))
+            connection.executemany(_INSERT, _rows(decided, first, proofs))
+
+        entries = [disclosure.entry for disclosure in decided.disclosures]
+        return Staged(Committed("committed", proofs), [*entries, *decided.refusals], finish)
+
+    return unit
+
+
+_INSERT = (
+    "INSERT INTO outbox (alert, endpoint, event, person, recipient, channel, form, sealed, held,"
+    " leaf_index, proof, urgent, state, next_at, decided_at, acknowledge_by, slot)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)"
+)
+
+
+def _rows(decided: Decided, first: int, proofs: Sequence[str]) -> list[tuple[object, ...]]:
+    now = milliseconds(decided.now)
+    return [
+        (
+            disclosure.alert,
+            disclosure.endpoint,
+            disclosure.event,
+            disclosure.person,
+            disclosure.recipient,
+            disclosure.channel,
+            disclosure.form,
+            disclosure.sealed,
+            decided.held[i],
+            first + i,
+            proofs[i],
+            int(disclosure.urgent),
+            now,
+            now,
+            milliseconds(disclosure.acknowledge_by) if disclosure.acknowledge_by else None,
+            decided.slot,
+        )
+        for i, disclosure in enumerate(decided.disclosures)
+    ]
+
+
+def quarantine(event: Event, entry: bytes, *, after: int) -> Unit[bool]:
+    """Return the unit that counts a failed decision and, after so many, sets the event aside.
+
+    Its result is whether the event is now quarantined; its bytes stay sealed for the DPO.
+    """
+
+    def unit(connection: apsw.Connection) -> Staged[bool]:
+        connection.execute(
+            "UPDATE event SET failures = failures + 1,"
+            " state = CASE WHEN failures + 1 >= ? THEN 'quarantined' ELSE state END"
+            " WHERE ref = ? AND state = 'accepted'",
+            (after, event.ref),
+        )
+        row = connection.execute("SELECT state FROM event WHERE ref = ?", (event.ref,)).fetchone()
+        done = row is not None and row[0] == "quarantined"
+        return Staged(done, [entry] if done else [])
+
+    return unit

@@ -1,0 +1,100 @@
+"""The sealed store: the only place personal data rests, under a data key of each person's own.
+
+Destroying a person's data key erases them here while every log proof still verifies.
+"""
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from datetime import datetime
+
+import orjson
+
+from gateway.model.ids import AgencyName, PersonRef
+from gateway.model.person import Person, StatedGroup
+from keys.at_rest import DataKey, KeyEncryptionKey
+
+_CACHED_KEYS = 4096
+
+
+class SealedStore:
+    """Seals and opens rows, and makes the keyed digests that stand in for identifiers.
+
+    Safe to use from the writer thread and the event loop: the cache is only ever replaced
+    entry by entry, and a miss costs one unwrap.
+    """
+
+    def __init__(self, key_encryption_key: KeyEncryptionKey) -> None:
+        self._kek = key_encryption_key
+        self._index_key = key_encryption_key.derive("index")
+        self._keys: OrderedDict[PersonRef, DataKey] = OrderedDict()
+
+    def mac(self, purpose: str, *parts: str | bytes) -> bytes:
+        """Return a 32-byte keyed digest of the parts, unambiguous in their lengths."""
+        digest = hmac.new(self._index_key, purpose.encode(), hashlib.sha256)
+        for part in parts:
+            encoded = part.encode() if isinstance(part, str) else part
+            digest.update(len(encoded).to_bytes(8, "big") + encoded)
+        return digest.digest()
+
+    def new_person(self, ref: PersonRef) -> bytes:
+        """Make a data key for a new person and return it wrapped."""
+        key = DataKey.generate()
+        self._remember(ref, key)
+        return self._kek.wrap(key.raw, _person_context(ref))
+
+    def data_key(self, ref: PersonRef, wrapped: bytes) -> DataKey:
+        """Return a person's data key.
+
+        Raises:
+            KeyProblem: the wrapped key was not made for this person under this key.
+        """
+        key = self._keys.get(ref)
+        if key is None:
+            key = DataKey(self._kek.unwrap(wrapped, _person_context(ref)))
+            self._remember(ref, key)
+        return key
+
+    def _remember(self, ref: PersonRef, key: DataKey) -> None:
+        self._keys[ref] = key
+        if len(self._keys) > _CACHED_KEYS:
+            self._keys.popitem(last=False)
+
+
+def seal_facts(key: DataKey, person: Person) -> bytes:
+    """Seal what is known of a person for their row."""
+    plain = {
+        name: [group.members, group.controller, group.as_of.isoformat()]
+        for name, group in person.facts.items()
+    }
+    return key.seal(orjson.dumps(plain), _facts_context(person.ref))
+
+
+def open_facts(key: DataKey, ref: PersonRef, sealed: bytes | None) -> Person:
+    """Open a person's row; None is a person of whom nothing is known yet.
+
+    Raises:
+        KeyProblem: the row was altered, moved from another person, or its key is gone.
+    """
+    if sealed is None:
+        return Person(ref=ref)
+    plain = orjson.loads(key.open(sealed, _facts_context(ref)))
+    return Person(
+        ref=ref,
+        facts={
+            name: StatedGroup(
+                members=members,
+                controller=AgencyName(controller),
+                as_of=datetime.fromisoformat(as_of),
+            )
+            for name, (members, controller, as_of) in plain.items()
+        },
+    )
+
+
+def _person_context(ref: PersonRef) -> bytes:
+    return b"person-key:" + ref.encode()
+
+
+def _facts_context(ref: PersonRef) -> bytes:
+    return b"facts:" + ref.encode()

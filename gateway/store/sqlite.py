@@ -1,0 +1,86 @@
+"""Opening the embedded database: version floor, durability pragmas, schema."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import apsw
+
+SCHEMA_VERSION = 1
+
+# 3.7.0-3.51.2 can corrupt a WAL when two connections checkpoint and commit at once.
+_SQLITE_FLOOR = (3, 51, 3)
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be opened or used. `code` is stable; the text says what to do."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+def create(path: Path) -> None:
+    """Create an empty database of the current schema.
+
+    Raises:
+        StoreUnavailable: a database is already there.
+    """
+    if path.exists():
+        raise StoreUnavailable("exists", f"{path} already holds a database; it is left as it is")
+    connection = _connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    connection.execute("PRAGMA journal_mode = WAL")
+    schema = files("gateway.store").joinpath("schema.sql").read_text("utf-8")
+    with connection:
+        connection.execute(schema)
+        connection.pragma("user_version", SCHEMA_VERSION)
+    connection.close()
+    path.chmod(0o600)
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """Open for writing with full durability: a committed transaction survives power loss.
+
+    Raises:
+        StoreUnavailable: missing, of another schema, damaged, or SQLite itself is too old.
+    """
+    connection = _connect(path, apsw.SQLITE_OPEN_READWRITE)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "FULL")
+    connection.pragma("foreign_keys", True)
+    if connection.pragma("user_version") != SCHEMA_VERSION:
+        raise StoreUnavailable("schema", f"{path} is of another version of this program")
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """Open read-only; sees every committed transaction, blocks no writer.
+
+    Raises:
+        StoreUnavailable: as `open_writer`.
+    """
+    return _connect(path, apsw.SQLITE_OPEN_READONLY)
+
+
+def quick_check(connection: apsw.Connection) -> None:
+    """Refuse to serve from a damaged file (reads every page once).
+
+    Raises:
+        StoreUnavailable: SQLite finds the file inconsistent.
+    """
+    verdict = connection.pragma("quick_check")
+    if verdict != "ok":
+        raise StoreUnavailable("damaged", "the database fails SQLite's quick_check; restore a copy")
+
+
+def _connect(path: Path, flags: int) -> apsw.Connection:
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if version < _SQLITE_FLOOR:
+        raise StoreUnavailable("sqlite-too-old", "SQLite before 3.51.3 can corrupt a WAL")
+    try:
+        connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
+    except apsw.Error as error:
+        raise StoreUnavailable(
+            "cannot-open", f"cannot open {path}; run `throughgate init DIR` first"
+        ) from error
+    connection.set_busy_timeout(10_000)
+    return connection

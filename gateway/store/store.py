@@ -1,0 +1,146 @@
+"""The store as the path uses it: durable units of work in, rows out."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from gateway.disclosure_log.checkpoint import LogKey
+from gateway.model.event import Event, parse_cloudevent
+from gateway.model.ids import AgencyName, EventRef, PersonRef
+from gateway.model.person import Person
+from gateway.model.posted import Posted
+from gateway.model.strict_json import read_json
+from gateway.store import acceptance, sqlite
+from gateway.store.acceptance import Acceptance, Accepting, event_context
+from gateway.store.group_commit import GroupCommit, Unit
+from gateway.store.sealed import SealedStore, open_facts, seal_facts
+from gateway.store.times import moment
+from keys.at_rest import KeyEncryptionKey
+
+T = TypeVar("T")
+
+
+class Store:
+    """One worker's hold on the database: the writer, and a reader that never blocks it."""
+
+    def __init__(self, path: Path, *, sealed: SealedStore, slot: int, slots: int) -> None:
+        self.path = path
+        self.sealed = sealed
+        self.slot = slot
+        self.slots = slots
+        self._writer: GroupCommit | None = None
+        self.reader: apsw.Connection = sqlite.open_reader(path)
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        key_encryption_key: KeyEncryptionKey,
+        log_key: LogKey,
+        on_fatal: Callable[[str], None],
+        slot: int = 0,
+        slots: int = 1,
+    ) -> "Store":
+        """Open the database for serving; checks the whole file first.
+
+        Raises:
+            StoreUnavailable: missing, damaged, of another version, or its log does not add up.
+        """
+        writer = sqlite.open_writer(path)
+        if slot == 0:
+            sqlite.quick_check(writer)
+        store = cls(path, sealed=SealedStore(key_encryption_key), slot=slot, slots=slots)
+        store._writer = GroupCommit(writer, log_key, on_fatal=on_fatal)
+        return store
+
+    async def commit(self, unit: Unit[T]) -> T:
+        """Run a unit of work and return its result once durable.
+
+        Cancellation: the unit may commit all the same; repeat with the same ids to learn.
+        """
+        assert self._writer is not None  # noqa: S101 - open() is the only maker outside tests
+        return await self._writer.submit(unit)
+
+    async def accept(
+        self,
+        posted: Posted,
+        *,
+        now: datetime,
+        organisation_class: str,
+        new_id: Callable[[str], str],
+    ) -> Acceptance:
+        """Make a request durable, once (P1-P3). Returns only after fsync."""
+        context = Accepting(
+            sealed=self.sealed,
+            new_id=new_id,
+            now=now,
+            slot=self.slot,
+            organisation_class=organisation_class,
+        )
+        try:
+            return await self.commit(acceptance.accept(posted, context))
+        except acceptance.EventIdReused:
+            return await self.commit(acceptance.reused_event_id(posted, context))
+
+    def person(self, ref: PersonRef) -> tuple[Person, int]:
+        """Return what is known of a person, and the version of that knowledge."""
+        wrapped, facts, version = self._person_row(ref)
+        return open_facts(self.sealed.data_key(ref, wrapped), ref, facts), version
+
+    def seal_person(self, person: Person) -> bytes:
+        """Seal what is known of a person for their row."""
+        wrapped, _facts, _version = self._person_row(person.ref)
+        return seal_facts(self.sealed.data_key(person.ref, wrapped), person)
+
+    def seal_for(self, ref: PersonRef, plaintext: bytes, context: bytes) -> bytes:
+        """Seal bytes about a person under their data key."""
+        wrapped, _facts, _version = self._person_row(ref)
+        return self.sealed.data_key(ref, wrapped).seal(plaintext, context)
+
+    def undecided(self, *, limit: int) -> list[Event]:
+        """Return this worker's accepted events that await a decision, oldest first."""
+        rows = self.reader.execute(
+            "SELECT event.ref, agency, person, kind, received_at, sealed, wrapped_key FROM event"
+            " JOIN person ON person.ref = event.person WHERE state = 'accepted' AND slot % ? = ?"
+            " ORDER BY received_at, event.ref LIMIT ?",
+            (self.slots, self.slot, limit),
+        ).fetchall()
+        return [self._event(row) for row in rows]
+
+    def latest_checkpoint(self) -> str | None:
+        """Return the newest signed checkpoint, or None before the first entry."""
+        row = self.reader.execute(
+            "SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1"
+        ).fetchone()
+        return row[0] if row else None
+
+    async def close(self) -> None:
+        """Commit what is queued and close both connections."""
+        if self._writer is not None:
+            await self._writer.close()
+        self.reader.close()
+
+    def _person_row(self, ref: PersonRef) -> tuple[bytes, bytes | None, int]:
+        wrapped_key, facts, version = self.reader.execute(
+            "SELECT wrapped_key, facts, version FROM person WHERE ref = ?", (ref,)
+        ).get
+        return wrapped_key, facts, version
+
+    def _event(self, row: tuple[Any, ...]) -> Event:
+        ref, agency, person, kind, received_at, sealed, wrapped = row
+        key = self.sealed.data_key(PersonRef(person), wrapped)
+        canonical = parse_cloudevent(read_json(key.open(sealed, event_context(EventRef(ref)))))
+        received = moment(received_at)
+        return Event(
+            ref=EventRef(ref),
+            agency=AgencyName(agency),
+            person=PersonRef(person),
+            kind=kind,
+            occurred_at=canonical.occurred_at or received,
+            received_at=received,
+            groups=canonical.groups,
+        )
