@@ -1,0 +1,110 @@
+"""Audit: what was disclosed, each with its entry and a proof checked anew. Reads only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import apsw
+import orjson
+
+from gateway.disclosure_log import proof
+from gateway.disclosure_log.checkpoint import VerifierKey
+from gateway.disclosure_log.problem import BadCheckpoint, BadProof
+from gateway.model.ids import AlertId, EndpointId
+from gateway.store import sqlite
+from gateway.store.log_tree import restore_tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One alert over one endpoint as the log tells it, and whether its proof holds."""
+
+    alert: AlertId
+    endpoint: EndpointId
+    state: str
+    leaf_index: int
+    entry: dict[str, Any]
+    verified: bool
+
+
+class Auditor:
+    """A read-only look at one instance's log and outbox, against the log's public key."""
+
+    def __init__(self, reader: apsw.Connection, verifier: VerifierKey) -> None:
+        self._reader = reader
+        self._verifier = verifier
+
+    @classmethod
+    def open(cls, database: Path, vkey: str) -> "Auditor":
+        """Open an instance's database read-only.
+
+        Raises:
+            StoreUnavailable: missing or unreadable.
+        """
+        return cls(sqlite.open_reader(database), VerifierKey.parse(vkey))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._reader.close()
+
+    @property
+    def size(self) -> int:
+        """How many entries the newest checkpoint covers."""
+        row = self._reader.execute("SELECT size FROM log_head").fetchone()
+        return int(row[0]) if row else 0
+
+    def latest_checkpoint(self) -> str:
+        """Return the newest signed checkpoint.
+
+        Raises:
+            StoreUnavailable: the log is still empty.
+        """
+        row = self._reader.execute(
+            "SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            raise sqlite.StoreUnavailable("empty-log", "the log has no checkpoint yet")
+        return str(row[0])
+
+    def prove(self, index: int) -> str:
+        """Return tlog-proof text for an entry against the newest checkpoint."""
+        path = restore_tree(self._reader).inclusion_path(index)
+        return proof.render(index=index, path=path, checkpoint=self.latest_checkpoint())
+
+    def findings(self) -> list[Finding]:
+        """Return every alert in the outbox with its entry, each proof verified now."""
+        rows = self._reader.execute(
+            "SELECT alert, endpoint, state, leaf_index, proof, body FROM outbox"
+            " JOIN log_entry ON log_entry.idx = outbox.leaf_index ORDER BY leaf_index"
+        )
+        return [self._finding(*row) for row in rows]
+
+    def entries(self, op: str) -> list[dict[str, Any]]:
+        """Return every entry of one operation, oldest first."""
+        bodies = self._reader.execute("SELECT body FROM log_entry ORDER BY idx")
+        return [one for (body,) in bodies if (one := orjson.loads(body))["op"] == op]
+
+    def _finding(
+        self, alert: str, endpoint: str, state: str, index: int, text: str, body: bytes
+    ) -> Finding:
+        try:
+            proven = proof.verify(text, entry=body, verifiers=[self._verifier])
+            verified = proven.index == index
+        except (BadProof, BadCheckpoint):
+            verified = False
+        return Finding(
+            alert=AlertId(alert),
+            endpoint=EndpointId(endpoint),
+            state=state,
+            leaf_index=index,
+            entry=orjson.loads(body),
+            verified=verified,
+        )

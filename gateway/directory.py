@@ -1,0 +1,61 @@
+"""The directory in memory: who may post, who may be told, where. Follows the store."""
+
+import fnmatch
+from collections.abc import Mapping
+
+import apsw
+
+from gateway.model.ids import AgencyName, EndpointId, RecipientId
+from gateway.model.party import Agency, Endpoint, Recipient
+from gateway.store import directory as rows
+from policies.catalogue import Catalogues, may_post
+
+
+class Directory:
+    """A snapshot of the directory, renewed when the stored one has changed."""
+
+    def __init__(self, reader: apsw.Connection, catalogues: Catalogues) -> None:
+        self._reader = reader
+        self._catalogues = catalogues
+        self._version: str | None = None
+        self.agencies: Mapping[AgencyName, Agency] = {}
+        self.recipients: Mapping[RecipientId, Recipient] = {}
+        self.classes: Mapping[AgencyName, str] = {}
+        self._by_urn: Mapping[str, Agency] = {}
+        self._endpoints: Mapping[EndpointId, Endpoint] = {}
+        self._read()
+
+    async def refresh(self) -> None:
+        """Take in changes committed since, by this or another process."""
+        if rows.version(self._reader) != self._version:
+            self._read()
+
+    def find_agency(self, claimed: str) -> Agency | None:
+        """Return the agency of that name or URN."""
+        return self.agencies.get(AgencyName(claimed)) or self._by_urn.get(claimed)
+
+    def endpoint(self, id_: EndpointId) -> Endpoint | None:
+        """Return an endpoint as the directory has it now."""
+        return self._endpoints.get(id_)
+
+    def address_of(self, id_: EndpointId) -> str | None:
+        """Return where an endpoint is now, or None if it was withdrawn."""
+        endpoint = self._endpoints.get(id_)
+        return endpoint.address if endpoint else None
+
+    def may_post(self, agency: Agency, kind: str) -> bool:
+        """Return whether an agency may post a kind: its own list, and its class's."""
+        own = any(fnmatch.fnmatchcase(kind, pattern) for pattern in agency.kinds)
+        return own and may_post(self._catalogues, agency.organisation_class, kind)
+
+    def _read(self) -> None:
+        self._version = rows.version(self._reader)
+        self.agencies = rows.agencies(self._reader)
+        self.recipients = rows.recipients(self._reader)
+        self.classes = {name: agency.organisation_class for name, agency in self.agencies.items()}
+        self._by_urn = {agency.urn: agency for agency in self.agencies.values()}
+        self._endpoints = {
+            endpoint.id: endpoint
+            for recipient in self.recipients.values()
+            for endpoint in recipient.endpoints
+        }

@@ -1,0 +1,161 @@
+"""An instance on disk: its keys, its configuration, its database. Made once by `init`."""
+
+import datetime as dt
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from gateway import clock
+from gateway.config import Config, load_config
+from gateway.disclosure_log import entry
+from gateway.disclosure_log.checkpoint import LogKey
+from gateway.pipeline import Law
+from gateway.store import sqlite
+from gateway.store.group_commit import Staged, Unit
+from gateway.store.store import Store
+from keys.at_rest import KeyEncryptionKey
+from keys.cms import MailSigner
+from keys.providers import file as key_file
+from keys.providers.secret_file import read_secret, write_secret
+from keys.signing import SigningKey
+from policies.catalogue import load_catalogues
+from policies.rulebook import load_rulebook
+
+CONFIG_NAME = "throughgate.toml"
+VKEY_NAME = "log.vkey"
+_MAIL_CERTIFICATE_DAYS = 825
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceKeys:
+    """The gateway's own secrets. Never printed, never logged."""
+
+    key_encryption_key: KeyEncryptionKey
+    log_key: LogKey
+    signing_key: SigningKey
+    mail_signer: MailSigner
+
+
+def load_keys(config: Config) -> InstanceKeys:
+    """Read the instance's keys from its files.
+
+    Raises:
+        KeyProblem: a key is missing, malformed, or readable by others.
+    """
+    own = config.instance
+    return InstanceKeys(
+        key_encryption_key=key_file.load(config.path(own.key_encryption_key)),
+        log_key=LogKey.parse_secret(read_secret(config.path(own.log_key))),
+        signing_key=SigningKey.parse(read_secret(config.path(own.signing_key))),
+        mail_signer=MailSigner(
+            config.path(own.mail_certificate).read_text("ascii"),
+            read_secret(config.path(own.mail_key)),
+        ),
+    )
+
+
+def load_law() -> Law:
+    """Read the rulebook and catalogues this program ships.
+
+    Raises:
+        BadRulebook: some file does not hold together.
+    """
+    root = files("policies")
+    texts = {one.name: one.read_text("utf-8") for one in root.iterdir() if one.name.endswith(_LAW)}
+    for one in root.joinpath("rulebook").iterdir():
+        if one.name.endswith(".cedar"):
+            texts[f"rulebook/{one.name}"] = one.read_text("utf-8")
+    return Law(rulebook=load_rulebook(texts), catalogues=load_catalogues(texts))
+
+
+_LAW = (".toml", ".cedarschema")
+
+
+async def create(folder: Path, *, name: str, sections: str) -> Config:
+    """Make a new instance: configuration, keys, database, and the log's first entry.
+
+    Args:
+        folder: Made with mode 0700 if missing; must not hold an instance.
+        name: Origin line of its log; unique to this instance for ever.
+        sections: TOML appended to the `[instance]` table: the other sections.
+
+    Raises:
+        StoreUnavailable: an instance is already there; nothing of it is touched.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config_file = folder / CONFIG_NAME
+    if config_file.exists():
+        raise sqlite.StoreUnavailable(
+            "exists", f"{folder} already holds an instance; left as it is"
+        )
+    keys = folder / "keys"
+    keys.mkdir(mode=0o700, exist_ok=True)
+    key_file.create(keys / "key-encryption-key")
+    log_key = LogKey.generate(name)
+    write_secret(keys / "log-key", log_key.secret_text)
+    write_secret(keys / "signing-key", SigningKey.generate().secret_text)
+    certificate, private = _mail_identity(name)
+    (keys / "mail-certificate.pem").write_text(certificate, "ascii")
+    write_secret(keys / "mail-key.pem", private)
+    (folder / VKEY_NAME).write_text(log_key.verifier + "\n", "utf-8")
+    config_file.write_text(f'[instance]\nname = "{name}"\n{sections}', "utf-8")
+    config_file.chmod(0o600)
+    config = load_config(config_file)
+    sqlite.create(config.path(config.instance.database))
+    genesis = entry.genesis(at=clock.now(), origin=name, rulebook=load_law().rulebook.digest)
+    await commit_one(config, lambda _connection: Staged(None, [genesis.encode()]))
+    return config
+
+
+async def commit_one(config: Config, unit: Unit[None]) -> None:
+    """Run one unit of work against an instance from the command line, logged.
+
+    Works beside a serving gateway: both take the same lock and continue the same log.
+    """
+    keys = load_keys(config)
+    store = await Store.open(
+        config.path(config.instance.database),
+        key_encryption_key=keys.key_encryption_key,
+        log_key=keys.log_key,
+        on_fatal=lambda _code: os._exit(70),
+        slot=-1,
+    )
+    try:
+        await store.commit(unit)
+    finally:
+        await store.close()
+
+
+def _mail_identity(name: str) -> tuple[str, str]:
+    """Make the self-signed certificate that signs mail; an agency may replace both files."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    now = clock.now()
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(days=_MAIL_CERTIFICATE_DAYS))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
+        )
+        .sign(private, hashes.SHA256())
+    )
+    return (
+        certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode(),
+    )

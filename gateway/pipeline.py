@@ -1,0 +1,326 @@
+"""The whole story on one screen: receive, decide, disclose, deliver.
+
+post    bytes -> Posted -> durable -> 202
+tell    Event -> Permit | Refusal -> Disclosure -> one transaction -> outbox
+sweep   what a crash, a full queue or a retry left in the outbox comes back
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from adapters.contract import Adapter
+from gateway.decide import decide
+from gateway.deliver import Deliverer
+from gateway.directory import Directory
+from gateway.disclose import Disclosing, Told, disclose
+from gateway.disclosure_log import entry
+from gateway.metrics import DECISIONS, EVENTS, KEY_PROBLEMS, UNDECIDED
+from gateway.model.decision import Permit, Refusal
+from gateway.model.disclosure import Disclosure
+from gateway.model.event import Event
+from gateway.model.ids import EventRef, PersonRef
+from gateway.model.posted import Conflict, Receipt
+from gateway.people import with_event
+from gateway.receive import Receiving, Request, UntrustedSource, receive
+from gateway.store import outbox
+from gateway.store.decisions import Committed, Decided, commit, quarantine
+from gateway.store.outbox import OutboxRow
+from gateway.store.sqlite import StoreUnavailable
+from gateway.store.store import Store
+from policies.catalogue import Catalogues
+from policies.rulebook import Rulebook
+
+QUARANTINE_AFTER: Final = 5  # failures to decide one event
+SWEEP_EVERY_S: Final = 1.0
+UNDECIDED_BOUND: Final = 2000
+DECIDED_AT_ONCE: Final = 32  # different persons; their decisions share commits
+
+_LOG = structlog.get_logger()
+
+
+class Pushback(Exception):
+    """The gateway is behind: the sender should try again after `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("too much is waiting to be decided")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Law:
+    """The rulebook in force with its catalogues."""
+
+    rulebook: Rulebook
+    catalogues: Catalogues
+
+
+class Pipeline:
+    """The straight line, wired. One per worker process."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        directory: Directory,
+        law: Law,
+        adapters: Mapping[str, Adapter],
+        disclosing: Callable[[datetime], Disclosing],
+        deliverer: Deliverer,
+        clock: Callable[[], datetime],
+        new_id: Callable[[str], str],
+        undecided_bound: int = UNDECIDED_BOUND,
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._law = law
+        self._adapters = adapters
+        self._disclosing = disclosing
+        self._deliverer = deliverer
+        self._clock = clock
+        self._new_id = new_id
+        self._bound = undecided_bound
+        self._waiting: asyncio.Queue[Event] = asyncio.Queue()
+        self._known: set[EventRef] = set()  # queued or under decision
+        self._busy: dict[PersonRef, deque[Event]] = {}  # a person's events are decided in turn
+        self._resume = True  # the store may hold undecided events that are not in memory
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def post(self, request: Request) -> Receipt | Conflict:
+        """Accept a request durably, once, and set its events going.
+
+        Raises:
+            Pushback: too many events await a decision.
+            What `receive` raises; StoreUnavailable.
+        """
+        if len(self._known) >= self._bound:
+            raise Pushback(retry_after_s=2)
+        now = self._clock()
+        try:
+            posted = receive(request, self._receiving(now))
+        except UntrustedSource:
+            await self._directory.refresh()
+            posted = receive(request, self._receiving(now))
+        agency = self._directory.agencies[posted.agency]
+        acceptance = await self._store.accept(
+            posted, now=now, organisation_class=agency.organisation_class, new_id=self._new_id
+        )
+        for event in acceptance.new:
+            EVENTS.labels(event.kind).inc()
+            self._enqueue(event)
+        return acceptance.answer
+
+    async def tell(self, event: Event) -> None:
+        """Decide one event, disclose it, and hand what must leave to delivery.
+
+        Commits once; a person who changed meanwhile is decided again.
+        """
+        await self._directory.refresh()
+        while True:
+            now = self._clock()
+            person, version = self._store.person(event.person)
+            person = with_event(person, event)
+            decisions = decide(
+                event,
+                person,
+                recipients=self._directory.recipients.values(),
+                rulebook=self._law.rulebook,
+                classes=self._directory.classes,
+                today=now.date(),
+            )
+            context = self._disclosing(now)
+            told = [
+                disclose(
+                    decision, event, person, self._directory.recipients[decision.recipient], context
+                )
+                for decision in decisions
+                if isinstance(decision, Permit)
+            ]
+            refused = [one for one in decisions if isinstance(one, Refusal)]
+            decided = self._decided(
+                event, version, self._store.seal_person(person), told, refused, now
+            )
+            committed = await self._store.commit(commit(decided))
+            if committed.verdict != "person-changed":
+                break
+        if committed.verdict == "committed":
+            self._count(told, refused)
+            for row in _rows(decided, committed):
+                self._deliverer.take(row)
+
+    async def start(self) -> None:
+        """Take up what an earlier run left, and start the loops."""
+        self._fill()
+        self._tasks = [
+            asyncio.create_task(self._decide_loop(), name=f"decide-{number}")
+            for number in range(DECIDED_AT_ONCE)
+        ]
+        self._tasks.append(asyncio.create_task(self._sweep_loop(), name="sweep"))
+
+    async def stop(self) -> None:
+        """Stop taking work up; let what is under way be stored."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._deliverer.stop()
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The loops; one that ends by itself is a fault."""
+        return self._tasks
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being decided or delivered by this worker now."""
+        return not self._known and self._deliverer.idle
+
+    async def _decide_loop(self) -> None:
+        while True:
+            event = await self._waiting.get()
+            try:
+                await self.tell(event)
+            except Exception as error:  # noqa: BLE001 - one poison event must not stop the others
+                await self._set_aside(event, error)
+            finally:
+                self._done(event)
+
+    async def _set_aside(self, event: Event, error: Exception) -> None:
+        """Count a failed decision; the sweep brings the event back until it is quarantined."""
+        self._resume = True
+        _LOG.error("cannot decide", error=type(error).__name__, event_ref=event.ref)
+        if isinstance(error, StoreUnavailable):
+            return  # the store's trouble is not the event's
+        logged = entry.security(at=self._clock(), code="event-quarantined", agency=event.agency)
+        with contextlib.suppress(StoreUnavailable):
+            await self._store.commit(quarantine(event, logged.encode(), after=QUARANTINE_AFTER))
+
+    async def _sweep_loop(self) -> None:
+        while True:
+            self._fill()
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+    def _fill(self) -> None:
+        """Take up undecided events and due outbox rows that are not in memory."""
+        if self._resume and not self._known:
+            found = self._store.undecided(limit=self._bound)
+            self._resume = len(found) == self._bound
+            for event in found:
+                self._enqueue(event)
+        if self._deliverer.room:
+            due = outbox.due(
+                self._store.reader,
+                now=self._clock(),
+                slot=self._store.slot,
+                slots=self._store.slots,
+                limit=self._deliverer.room,
+            )
+            for row in due:
+                self._deliverer.take(row, swept=True)
+
+    def _enqueue(self, event: Event) -> None:
+        if event.ref in self._known:
+            return
+        self._known.add(event.ref)
+        UNDECIDED.set(len(self._known))
+        behind = self._busy.get(event.person)
+        if behind is None:
+            self._busy[event.person] = deque()
+            self._waiting.put_nowait(event)
+        else:
+            behind.append(event)
+
+    def _done(self, event: Event) -> None:
+        self._known.discard(event.ref)
+        UNDECIDED.set(len(self._known))
+        behind = self._busy[event.person]
+        if behind:
+            self._waiting.put_nowait(behind.popleft())
+        else:
+            del self._busy[event.person]
+
+    def _receiving(self, now: datetime) -> Receiving:
+        return Receiving(
+            find_agency=self._directory.find_agency,
+            may_post=self._directory.may_post,
+            adapters=self._adapters,
+            now=now,
+        )
+
+    def _decided(
+        self,
+        event: Event,
+        version: int,
+        facts: bytes,
+        told: list[Told],
+        refused: list[Refusal],
+        now: datetime,
+    ) -> Decided:
+        disclosures = [one for each in told for one in each.disclosures]
+        held = [one for each in told for one in each.held]
+        refusals = refused + [one for each in told for one in each.refusals]
+        return Decided(
+            event=event,
+            person_version=version,
+            facts=facts,
+            disclosures=tuple(disclosures),
+            held=tuple(
+                view
+                and self._store.seal_for(event.person, view, b"held:" + disclosure.alert.encode())
+                for view, disclosure in zip(held, disclosures, strict=True)
+            ),
+            refusals=tuple(self._refusal(event, refusal, now) for refusal in refusals),
+            now=now,
+            slot=self._store.slot,
+        )
+
+    def _refusal(self, event: Event, refusal: Refusal, now: datetime) -> bytes:
+        recipient = self._directory.recipients.get(refusal.recipient)
+        return entry.refusal(
+            at=now,
+            event=event.ref,
+            person=event.person,
+            recipient=refusal.recipient,
+            role=recipient.role if recipient else "*",
+            reasons=refusal.reasons,
+            rulebook=refusal.rulebook,
+        ).encode()
+
+    def _count(self, told: list[Told], refused: list[Refusal]) -> None:
+        DECISIONS.labels("permit").inc(len(told))
+        DECISIONS.labels("refusal").inc(len(refused))
+        for each in told:
+            for refusal in each.refusals:
+                KEY_PROBLEMS.inc()
+                _LOG.error(
+                    "key cannot be used", code=refusal.reasons[0].code, recipient=refusal.recipient
+                )
+
+
+def _rows(decided: Decided, committed: Committed) -> list[OutboxRow]:
+    return [
+        _row(disclosure, proof, decided.now)
+        for disclosure, proof in zip(decided.disclosures, committed.proofs, strict=True)
+    ]
+
+
+def _row(disclosure: Disclosure, proof: str, now: datetime) -> OutboxRow:
+    return OutboxRow(
+        alert=disclosure.alert,
+        endpoint=disclosure.endpoint,
+        person=disclosure.person,
+        channel=disclosure.channel,
+        form=disclosure.form,
+        sealed=disclosure.sealed,
+        proof=proof,
+        urgent=disclosure.urgent,
+        attempts=0,
+        outcome_unknown=False,
+        decided_at=now,
+        next_at=now,
+    )
