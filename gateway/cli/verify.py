@@ -1,0 +1,86 @@
+"""`verify event` and `verify webhook`: offline, without an instance."""
+
+import time
+from pathlib import Path
+
+import orjson
+import typer
+
+from adapters.registry import find_adapters
+from gateway import clock
+from gateway.cli.exits import NO, OK, Trouble, read_file
+from gateway.model.event import CanonicalEvent
+from gateway.model.problem import MalformedEvent, Problem
+from gateway.receive import check_offline
+from keys.problem import KeyProblem
+from keys.webhook_signature import verify as verify_signature
+
+
+def event(file: Path, *, adapter: str | None, source: str, as_json: bool) -> int:
+    """Say whether receive would accept the file, and print its canonical events."""
+    adapters = find_adapters()
+    if adapter is not None and adapter not in adapters:
+        raise Trouble(f"no adapter of that name; there are: {', '.join(sorted(adapters))}")
+    try:
+        events = check_offline(
+            read_file(file),
+            adapter=adapters[adapter] if adapter else None,
+            source=source,
+            today=clock.now(),
+        )
+    except MalformedEvent as error:
+        _refused(error.problems, as_json=as_json)
+        return NO
+    if as_json:
+        listed = [one.to_cloudevent() for one in events]
+        typer.echo(orjson.dumps({"accepted": True, "events": listed}))
+    else:
+        for one in events:
+            typer.echo(_line(one))
+    return OK
+
+
+def _line(event: CanonicalEvent) -> str:
+    return orjson.dumps(event.to_cloudevent()).decode()
+
+
+def _refused(problems: tuple[Problem, ...], *, as_json: bool) -> None:
+    if as_json:
+        listed = [{"path": one.path, "reason": one.reason} for one in problems]
+        typer.echo(orjson.dumps({"accepted": False, "problems": listed}))
+        return
+    for one in problems:
+        typer.echo(f"refused: {one}", err=True)
+
+
+def webhook(
+    body: Path, headers: Path, *, secret: str | None, public_key: str | None, now: int | None
+) -> int:
+    """Say whether a Standard Webhooks signature over the body verifies."""
+    if (secret is None) == (public_key is None):
+        raise Trouble("give --secret whsec_... or --public-key whpk_...")
+    given = _headers(headers)
+    try:
+        verify_signature(
+            [secret or public_key or ""],
+            message_id=given.get("webhook-id", ""),
+            timestamp=given.get("webhook-timestamp", ""),
+            signature=given.get("webhook-signature", ""),
+            body=read_file(body),
+            now=int(time.time()) if now is None else now,
+        )
+    except KeyProblem as error:
+        typer.echo(f"not verified: {error.code}")
+        return NO
+    typer.echo("ok: the signature verifies")
+    return OK
+
+
+def _headers(file: Path) -> dict[str, str]:
+    try:
+        value = orjson.loads(read_file(file, 64 * 1024))
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise Trouble(f"{file} must hold a JSON object of headers")
+    return {name.lower(): str(text) for name, text in value.items()}
