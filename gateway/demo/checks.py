@@ -1,0 +1,232 @@
+"""What must hold at the end of the demonstration; each is looked at, none is assumed."""
+
+import base64
+import email
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from gateway.audit import Auditor, Finding
+from gateway.demo.cast import Reader, mailbox
+from gateway.demo.events import CANARIES
+from gateway.demo.stage import Stage
+from gateway.disclose import reference
+from gateway.disclosure_log.canonical import canonical_json
+from gateway.disclosure_log.checkpoint import VerifierKey
+from gateway.disclosure_log.fsck import check_log
+from gateway.disclosure_log.merkle import leaf_hash
+from gateway.disclosure_log.sources import DirectorySource
+from gateway.instance import VKEY_NAME
+from gateway.model.ids import AlertId
+from keys.problem import KeyProblem
+from keys.seal import open_sealed
+
+EXPECTED_TOLD = frozenset(
+    {"police-ppu", "probation", "mappa", "in-reach", "cmht", "gp", "children", "housing"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One claim, and whether it held."""
+
+    claim: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """One sealed alert as its recipient read it with their own key."""
+
+    recipient: str
+    finding: Finding
+    alert: Mapping[str, Any]
+    genuine: bool  # the entry inside is the logged one and its digest ties it to the content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """The story's end, as the log, the servers and the recipients' keys tell it."""
+
+    findings: Sequence[Finding]
+    collections: Mapping[str, str]  # event ref -> kind
+    refusals: Sequence[Mapping[str, Any]]
+    opened: Sequence[Opened]
+    texts: Sequence[str]
+    checkpoint: str
+    checks: Sequence[Check] = field(default_factory=tuple)
+
+
+def look(stage: Stage, accepted: bool) -> Aftermath:
+    """Gather what happened and check every claim. Reads the instance's files and the servers."""
+    vkey = (stage.folder / VKEY_NAME).read_text("utf-8").strip()
+    with Auditor.open(stage.config.path(stage.config.instance.database), vkey) as auditor:
+        findings = auditor.findings()
+        collections = {one["event"]: one["kind"] for one in auditor.entries("collection")}
+        refusals = auditor.entries("refusal")
+        checkpoint = auditor.latest_checkpoint()
+    opened = [one for name in stage.readers for one in _opened(stage, name, findings)]
+    aftermath = Aftermath(
+        findings=findings,
+        collections=collections,
+        refusals=refusals,
+        opened=opened,
+        texts=[text.body for text in stage.notify.texts],
+        checkpoint=checkpoint,
+    )
+    report = check_log(
+        DirectorySource(stage.folder), verifier=VerifierKey.parse(vkey), progress=None
+    )
+    checks = [
+        Check(claim="every signed post was accepted", held=accepted),
+        Check(claim="the whole log verifies", held=report.verdict == "ok"),
+        *_checks(stage, aftermath),
+    ]
+    return Aftermath(
+        findings=findings,
+        collections=collections,
+        refusals=refusals,
+        opened=opened,
+        texts=aftermath.texts,
+        checkpoint=checkpoint,
+        checks=checks,
+    )
+
+
+def _checks(stage: Stage, seen: Aftermath) -> Iterator[Check]:
+    told = {
+        kind: {one.entry["recipient"] for one in seen.findings if _kind(seen, one) == kind}
+        for kind in ("release.planned", "release.actual")
+    }
+    for kind, names in told.items():
+        yield Check(claim=f"{kind}: told exactly those who must know", held=names == EXPECTED_TOLD)
+    kinds = {_kind(seen, one) for one in seen.findings}
+    yield Check(claim="abscond, death and merge alerted nobody", held=kinds == set(told))
+    yield Check(
+        claim="the hostel without designation got nothing, and the log says why",
+        held=not stage.hooks["hostel"].received and _hostel_refused(seen),
+    )
+    yield Check(
+        claim="every alert was delivered",
+        held=bool(seen.findings) and all(one.state == "accepted" for one in seen.findings),
+    )
+    yield Check(
+        claim="every alert's inclusion proof verifies", held=all(o.verified for o in seen.findings)
+    )
+    sealed = [one for one in seen.findings if one.entry["form"] == "sealed"]
+    yield Check(
+        claim="every sealed alert opened with its recipient's own key and ties to its entry",
+        held=len(seen.opened) == len(sealed) and all(one.genuine for one in seen.opened),
+    )
+    yield Check(claim="no alert opened with another recipient's key", held=_only_own(stage))
+    yield Check(
+        claim="each recipient read exactly the groups the log names",
+        held=all(set(o.alert["facts"]) == _groups(o.finding) for o in seen.opened),
+    )
+    yield Check(claim="texts carry a reference and nothing else", held=_pointers_only(seen))
+    yield Check(claim="the GP's mail is a notice without content", held=_notice_only(stage))
+    yield Check(claim="no personal data in any file or message", held=not list(_leaks(stage)))
+
+
+def _opened(stage: Stage, name: str, findings: Sequence[Finding]) -> Iterator[Opened]:
+    reader = stage.readers[name]
+    by_alert = {one.alert: one for one in findings if one.entry["form"] == "sealed"}
+    for blob in _blobs(stage, name):
+        content = orjson.loads(open_sealed(blob, reader.private or b""))
+        finding = by_alert[AlertId(content["alert"]["message_id"])]
+        yield Opened(
+            recipient=name,
+            finding=finding,
+            alert=content["alert"],
+            genuine=_genuine(content, finding),
+        )
+
+
+def _genuine(content: Mapping[str, Any], finding: Finding) -> bool:
+    logged = base64.b64decode(content["entry"])
+    key = base64.b64decode(content["digest_key"])
+    mac = hmac.new(key, canonical_json(content["alert"]), hashlib.sha256).hexdigest()
+    same = leaf_hash(logged) == leaf_hash(canonical_json(dict(finding.entry)))
+    return same and hmac.compare_digest(mac, finding.entry["payload_mac"])
+
+
+def _blobs(stage: Stage, name: str) -> list[bytes]:
+    """Return what reached a recipient's systems and should open with their key."""
+    reader = stage.readers[name]
+    if reader.private is None:
+        return []
+    if name in stage.hooks:
+        return [one.body for one in stage.hooks[name].received]
+    return [one.content for one in stage.mail.messages if mailbox(name) in one.recipients]
+
+
+def _only_own(stage: Stage) -> bool:
+    holders: list[Reader] = [one for one in stage.readers.values() if one.private]
+    for name in stage.readers:
+        for blob in _blobs(stage, name)[:1]:
+            for other in holders:
+                if other.recipient.id != name and _opens(blob, other.private or b""):
+                    return False
+    return True
+
+
+def _opens(blob: bytes, private: bytes) -> bool:
+    try:
+        open_sealed(blob, private)
+    except KeyProblem:
+        return False
+    return True
+
+
+def _pointers_only(seen: Aftermath) -> bool:
+    sent = [one for one in seen.findings if one.entry["channel"] == "sms"]
+    expected = {
+        f"Throughgate: message {reference(one.alert)} is waiting. Sign in to read it."
+        for one in sent
+    }
+    return bool(sent) and set(seen.texts) == expected
+
+
+def _notice_only(stage: Stage) -> bool:
+    mails = [one.content for one in stage.mail.messages if mailbox("gp") in one.recipients]
+    texts = [email.message_from_bytes(mail).get_payload(decode=True) for mail in mails]
+    return bool(texts) and all(b"It is not in this email." in text for text in texts)
+
+
+def _leaks(stage: Stage) -> Iterator[str]:
+    """Yield where a canary appears in plain sight: files of the instance, and what was sent."""
+    wires = [one.body for hook in stage.hooks.values() for one in hook.received]
+    wires += [one.content for one in stage.mail.messages]
+    wires += [one.body.encode() for one in stage.notify.texts]
+    files = [path for path in stage.folder.rglob("*") if path.is_file()]
+    for canary in CANARIES:
+        mark = canary.encode()
+        if any(mark in wire for wire in wires):
+            yield "wire"
+        yield from (path.name for path in files if mark in path.read_bytes())
+
+
+def _hostel_refused(seen: Aftermath) -> bool:
+    return any(
+        refusal["recipient"] == "hostel"
+        and any("associate" in code or "LB01" in code for code in _codes(refusal))
+        for refusal in seen.refusals
+    )
+
+
+def _codes(refusal: Mapping[str, Any]) -> list[str]:
+    return [str(reason["code"]) for reason in refusal["reasons"]]
+
+
+def _kind(seen: Aftermath, finding: Finding) -> str:
+    return seen.collections[finding.entry["event"]]
+
+
+def _groups(finding: Finding) -> set[str]:
+    return {
+        member.partition(".")[0] for grant in finding.entry["grants"] for member in grant["members"]
+    }

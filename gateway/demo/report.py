@@ -1,0 +1,103 @@
+"""The closing tables of the demonstration, from the log and the recipients' own reading."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from gateway.demo.cast import Reader
+from gateway.demo.checks import Aftermath
+
+_FORMS = {"sealed": "sealed", "notice": "collect notice", "pointer": "pointer"}
+
+
+def show(console: Console, seen: Aftermath, readers: Mapping[str, Reader]) -> None:
+    """Print every table."""
+    for kind in ("release.planned", "release.actual"):
+        console.print(_told(seen, readers, kind))
+    console.print(_refused(seen, readers))
+    for text in sorted(set(seen.texts)):
+        console.print(Panel(text, title="The text message, whole", expand=False))
+    console.print(_opened(seen))
+    console.print(Panel(seen.checkpoint.rstrip(), title="Checkpoint of the log", expand=False))
+    console.print(_held(seen))
+
+
+def _told(seen: Aftermath, readers: Mapping[str, Reader], kind: str) -> Table:
+    table = Table(title=f"Told of {kind}", box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in ("recipient, role", "channel", "legal basis", "received", "withheld and why"):
+        table.add_column(heading, overflow="fold")
+    for finding in seen.findings:
+        entry = finding.entry
+        if seen.collections[entry["event"]] != kind:
+            continue
+        table.add_row(
+            f"{entry['recipient']}\n[dim]{readers[entry['recipient']].recipient.role}[/]",
+            f"{entry['channel']}\n[dim]{_FORMS[entry['form']]}[/]",
+            _bases(entry),
+            _received(entry),
+            _withheld(entry),
+        )
+    return table
+
+
+def _bases(entry: Mapping[str, Any]) -> str:
+    return "\n".join(sorted({f"{grant['basis']} ({grant['regime']})" for grant in entry["grants"]}))
+
+
+def _received(entry: Mapping[str, Any]) -> str:
+    """Name what the recipient may read; over a notice or pointer it waits to be collected."""
+    if entry["form"] == "pointer":
+        return "[dim]a reference only[/]"
+    groups: dict[str, list[str]] = {}
+    for grant in entry["grants"]:
+        for path in grant["members"]:
+            group, _, member = path.partition(".")
+            groups.setdefault(group, []).append(member)
+    names = ", ".join(sorted(groups))
+    return f"[dim]on collection:[/] {names}" if entry["form"] == "notice" else names
+
+
+def _withheld(entry: Mapping[str, Any]) -> str:
+    reasons: dict[str, list[str]] = {}
+    for one in entry["withheld"]:
+        reasons.setdefault(str(one["code"]), []).append(str(one["group"]))
+    return "\n".join(f"{', '.join(groups)}: [dim]{code}[/]" for code, groups in reasons.items())
+
+
+def _refused(seen: Aftermath, readers: Mapping[str, Reader]) -> Table:
+    table = Table(title="Nobody was told of", box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in ("event", "recipient", "every reason"):
+        table.add_column(heading, overflow="fold")
+    for refusal in seen.refusals:
+        reader = readers.get(str(refusal["recipient"]))
+        codes = ", ".join(dict.fromkeys(str(reason["code"]) for reason in refusal["reasons"]))
+        table.add_row(
+            seen.collections[refusal["event"]],
+            f"{reader.recipient.id} ({reader.recipient.role})" if reader else "anybody",
+            codes,
+        )
+    return table
+
+
+def _opened(seen: Aftermath) -> Panel:
+    """Show one alert as its reader sees it; the person is synthetic, so it may be shown."""
+    one = next(opened for opened in seen.opened if opened.recipient == "cmht")
+    lines = [
+        f"[bold]{name}[/]: " + ", ".join(f"{member}={value}" for member, value in members.items())
+        for name, members in one.alert["facts"].items()
+    ]
+    title = "One alert, opened with the community mental health team's own key (synthetic person)"
+    return Panel("\n".join(lines), title=title)
+
+
+def _held(seen: Aftermath) -> Table:
+    table = Table(title="Checked", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("")
+    table.add_column("claim")
+    for check in seen.checks:
+        table.add_row("[green]held[/]" if check.held else "[bold red]BROKEN[/]", check.claim)
+    return table

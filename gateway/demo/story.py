@@ -1,0 +1,120 @@
+"""The demonstration: real servers, a real gateway, the story posted, every claim checked."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import apsw
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from gateway import clock
+from gateway.cli.exits import NO, OK, Trouble
+from gateway.cli.post import send
+from gateway.demo.checks import Aftermath, look
+from gateway.demo.events import Step, story
+from gateway.demo.report import show
+from gateway.demo.stage import Stage, gateway_running, set_up
+from gateway.instance import CONFIG_NAME
+from gateway.store import outbox, sqlite
+
+_SETTLE_S = 15.0
+_PICTURE_WIDTH = 132
+
+
+def run(*, keep: Path | None, serve: bool, picture: Path | None) -> int:
+    """Play the story. Exit 0 only if every claim held."""
+    if keep and (keep / CONFIG_NAME).exists():
+        raise Trouble(f"{keep} already holds an instance; choose another folder")
+    console = Console(record=picture is not None, width=_PICTURE_WIDTH if picture else None)
+    with _folder(keep) as folder:
+        return asyncio.run(_play(folder, console, keep=keep, serve=serve, picture=picture))
+
+
+@contextlib.contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep
+    else:
+        with tempfile.TemporaryDirectory(prefix="throughgate-demo-") as made:
+            yield Path(made)
+
+
+async def _play(
+    folder: Path, console: Console, *, keep: Path | None, serve: bool, picture: Path | None
+) -> int:
+    console.print("[bold]Throughgate[/]: one release, from three agencies' systems to nine desks.")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        steps = story(clock.now())
+        task = progress.add_task("making keys, certificates and an instance", total=len(steps) + 3)
+        async with set_up(folder) as stage:
+            progress.update(task, advance=1, description="starting the gateway")
+            async with gateway_running(stage):
+                accepted = True
+                for step in steps:
+                    progress.update(task, advance=1, description=f"posting: {step.title}")
+                    accepted &= await _post(stage, step)
+                    await _settled(stage)
+                progress.update(task, advance=1, description="opening alerts, checking the log")
+                seen = await asyncio.to_thread(look, stage, accepted)
+                progress.stop()
+                show(console, seen, stage.readers)
+                if picture:
+                    console.save_svg(str(picture), title="throughgate demo")
+                _say_where(console, keep)
+                if serve:
+                    await _until_stopped(console, stage)
+    return OK if _all_held(seen) else NO
+
+
+async def _post(stage: Stage, step: Step) -> bool:
+    poster = stage.posters[step.agency]
+    async with aiohttp.ClientSession() as session:
+        status, _answer = await send(
+            session, stage.url, poster.agency.name, poster.key, step.body, adapter=step.adapter
+        )
+    return status == 202
+
+
+async def _settled(stage: Stage) -> None:
+    """Wait until every accepted event is decided and nothing is left to deliver.
+
+    Raises:
+        Trouble: something still waits after 15 s.
+    """
+    reader = sqlite.open_reader(stage.config.path(stage.config.instance.database))
+    try:
+        async with asyncio.timeout(_SETTLE_S):
+            while _waiting(reader):  # noqa: ASYNC110 - another process decides when
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise Trouble(f"alerts still wait; see {stage.folder / 'gateway.log'}", NO) from None
+    finally:
+        reader.close()
+
+
+def _waiting(reader: apsw.Connection) -> bool:
+    undecided = reader.execute("SELECT count(*) FROM event WHERE state = 'accepted'").get
+    return bool(undecided) or bool(outbox.counts(reader).get("pending"))
+
+
+def _say_where(console: Console, keep: Path | None) -> None:
+    if keep is not None:
+        console.print(
+            f"The instance is kept in {keep}: configuration {keep / CONFIG_NAME}, private keys of "
+            f"agencies and recipients in {keep / 'private-keys'}."
+        )
+
+
+async def _until_stopped(console: Console, stage: Stage) -> None:
+    console.print(f"Serving at {stage.url}. Stop with Ctrl-C.")
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+
+
+def _all_held(seen: Aftermath) -> bool:
+    return bool(seen.checks) and all(check.held for check in seen.checks)
