@@ -69,9 +69,15 @@ class Engine:
 
         Pure.
         """
-        result = cedarpy.is_authorized(
-            _REQUEST, self._policies, _entities(question), schema=self._schema
-        )
+        try:
+            result = cedarpy.is_authorized(
+                _REQUEST, self._policies, _entities(question), schema=self._schema
+            )
+        except BaseException as err:
+            # A panic inside the engine is no Exception; let through, it would end the loop.
+            if type(err).__module__ == "pyo3_runtime":
+                raise EvaluationFailed("the engine panicked") from err
+            raise
         if result.diagnostics.errors:
             raise EvaluationFailed("a rule could not be evaluated")
         ids = result.diagnostics.id_annotations_by_reason
