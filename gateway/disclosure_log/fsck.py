@@ -104,6 +104,7 @@ class _Audit:
         self._key: VerifierKey | None = None
         self._last: Checkpoint | None = None  # the stored checkpoint before this one
         self._sound_size = 0  # up to here, signed roots and entries agree
+        self._kept_size = 0  # up to here, entries and kept roots agree
         self._good = 0
         self._problems: list[Fault] = []
 
@@ -134,16 +135,18 @@ class _Audit:
         """Walk the stored checkpoints upward, and the kept ones between them."""
         waiting = list(held)
         for note in self._source.checkpoints():
+            before = len(self._problems)
             checkpoint = self._open(note, "checkpoint")
             if checkpoint is None:
                 continue
+            signed = len(self._problems) == before
             if self._last is not None and checkpoint.size <= self._last.size:
                 self._fault("checkpoint-order", checkpoint.size)
                 continue
             self._tree.mark(checkpoint.size)
             while waiting and waiting[0].size < checkpoint.size:
                 self._meet_kept(waiting.pop(0))
-            self._meet(checkpoint)
+            self._meet(checkpoint, signed=signed)
         if self._last is None:
             self._fault("checkpoint-missing", 0)
         for kept in waiting:
@@ -161,7 +164,7 @@ class _Audit:
             problems=tuple(self._problems),
         )
 
-    def _meet(self, checkpoint: Checkpoint) -> None:
+    def _meet(self, checkpoint: Checkpoint, *, signed: bool) -> None:
         """Grow to a stored checkpoint's size; check its root, and that the last is its prefix."""
         last, before = self._last, len(self._problems)
         self._last = checkpoint
@@ -172,7 +175,7 @@ class _Audit:
             self._sound_size = checkpoint.size
         if last is not None and last.size:
             self._prove(last, checkpoint)
-        self._good += len(self._problems) == before
+        self._good += signed and len(self._problems) == before
 
     def _prove(self, last: Checkpoint, checkpoint: Checkpoint) -> None:
         try:
@@ -190,7 +193,9 @@ class _Audit:
         """Check a kept checkpoint against the entries at its size, passed on the way or beyond."""
         self._grow(kept.size, missing="rolled-back")
         if self._tree.root() != kept.root:
-            self._fault("held-checkpoint-root-mismatch", self._sound_size)
+            self._fault("held-checkpoint-root-mismatch", self._kept_size)
+        else:
+            self._kept_size = kept.size
 
     def _grow(self, size: int, *, missing: str) -> None:
         while self._tree.size < size:
@@ -248,12 +253,9 @@ def entry_flaw(entry: bytes) -> str | None:
     """Return the code of what is wrong with an entry's form, or None. Pure; never raises."""
     try:
         value = read_object(entry)
-        canonical = canonical_json(value)
     except MalformedEvent:
         return "entry-not-json"
-    except ValueError:
-        return "entry-not-canonical"
-    if canonical != entry:
+    if canonical_json(value) != entry:  # whatever `read_object` gives has a canonical form
         return "entry-not-canonical"
     if type(value.get("v")) is not int or value["v"] != 1 or not isinstance(value.get("at"), str):
         return "entry-version"
