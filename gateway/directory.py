@@ -25,10 +25,12 @@ class Directory:
         self._endpoints: Mapping[EndpointId, Endpoint] = {}
         self._read()
 
-    async def refresh(self) -> None:
-        """Take in changes committed since, by this or another process."""
-        if rows.version(self._reader) != self._version:
-            self._read()
+    def refresh(self) -> bool:
+        """Take in changes committed since, by any process; return whether there were some."""
+        if rows.version(self._reader) == self._version:
+            return False
+        self._read()
+        return True
 
     def find_agency(self, claimed: str) -> Agency | None:
         """Return the agency of that name or URN."""

@@ -97,6 +97,14 @@ def with_event(person: Person, event: Event) -> Person:
     return Person(ref=person.ref, facts=facts)
 
 
+def _restricted_still(held: StatedGroup, stated: StatedGroup) -> StatedGroup:
+    """Keep a restriction that another agency set: only it may lift what it set."""
+    if held.members.get("restricted") is not True:
+        return stated
+    members = stated.members | {"restricted": True}
+    return StatedGroup(members=members, controller=held.controller, as_of=stated.as_of)
+
+
 def _as_of(members: JsonObject, event: Event) -> datetime:
     stated = members.get("as_of")
     return parse_time(stated) if isinstance(stated, str) else event.occurred_at
@@ -108,7 +116,7 @@ def _newer(name: str, held: StatedGroup | None, stated: StatedGroup, kind: str) 
     if stated.as_of < held.as_of:
         return held
     if held.controller != stated.controller and name != "identifiers":
-        return stated
+        return _restricted_still(held, stated) if name == "handling" else stated
     cleared = _CLEARED.get(kind, frozenset())
     kept = {
         member: value

@@ -30,6 +30,7 @@ from gateway.model.posted import Conflict, Receipt
 from gateway.people import with_event
 from gateway.receive import Receiving, Request, UntrustedSource, receive
 from gateway.store import outbox
+from gateway.store.acceptance import Acceptance
 from gateway.store.decisions import Committed, Decided, commit, quarantine
 from gateway.store.outbox import OutboxRow
 from gateway.store.sqlite import StoreUnavailable
@@ -89,6 +90,7 @@ class Pipeline:
         self._waiting: asyncio.Queue[Event] = asyncio.Queue()
         self._known: set[EventRef] = set()  # queued or under decision
         self._busy: dict[PersonRef, deque[Event]] = {}  # a person's events are decided in turn
+        self._posting = 0  # requests being accepted now
         self._resume = True  # the store may hold undecided events that are not in memory
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -99,29 +101,37 @@ class Pipeline:
             Pushback: too many events await a decision.
             What `receive` raises; StoreUnavailable.
         """
-        if len(self._known) >= self._bound:
+        if len(self._known) + self._posting >= self._bound:
             raise Pushback(retry_after_s=2)
-        now = self._clock()
+        self._posting += 1
         try:
-            posted = receive(request, self._receiving(now))
-        except UntrustedSource:
-            await self._directory.refresh()
-            posted = receive(request, self._receiving(now))
-        agency = self._directory.agencies[posted.agency]
-        acceptance = await self._store.accept(
-            posted, now=now, organisation_class=agency.organisation_class, new_id=self._new_id
-        )
+            acceptance = await self._accept(request)
+        finally:
+            self._posting -= 1
         for event in acceptance.new:
             EVENTS.labels(event.kind).inc()
             self._enqueue(event)
         return acceptance.answer
+
+    async def _accept(self, request: Request) -> Acceptance:
+        now = self._clock()
+        try:
+            posted = receive(request, self._receiving(now))
+        except UntrustedSource:
+            if not self._directory.refresh():
+                raise
+            posted = receive(request, self._receiving(now))
+        agency = self._directory.agencies[posted.agency]
+        return await self._store.accept(
+            posted, now=now, organisation_class=agency.organisation_class, new_id=self._new_id
+        )
 
     async def tell(self, event: Event) -> None:
         """Decide one event, disclose it, and hand what must leave to delivery.
 
         Commits once; a person who changed meanwhile is decided again.
         """
-        await self._directory.refresh()
+        self._directory.refresh()
         while True:
             now = self._clock()
             person, version = self._store.person(event.person)

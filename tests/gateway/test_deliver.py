@@ -1,0 +1,206 @@
+"""The delivery state machine: what each outcome leads to, order, and isolation."""
+
+import asyncio
+import dataclasses
+import datetime as dt
+import random
+from collections.abc import Awaitable, Callable
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.deliver import LANE_WIDTH, Deliverer, Delivering, after
+from gateway.model.disclosure import Parcel
+from gateway.model.ids import AlertId, EndpointId, PersonRef
+from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
+from gateway.store.group_commit import Unit
+from gateway.store.outbox import OutboxRow
+
+NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+Deliver = Callable[[Parcel], Awaitable[Outcome]]
+
+
+class Channel:
+    """A channel whose answers the test decides; it refuses a parcel it already has under way."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self._deliver = deliver
+        self.seen: list[AlertId] = []
+        self._under_way: set[tuple[AlertId, EndpointId]] = set()
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        key = (parcel.alert, parcel.endpoint)
+        assert key not in self._under_way
+        self._under_way.add(key)
+        self.seen.append(parcel.alert)
+        try:
+            return await self._deliver(parcel)
+        finally:
+            self._under_way.discard(key)
+
+    async def close(self) -> None:
+        return None
+
+
+async def _store(_unit: Unit[None]) -> None:
+    await asyncio.sleep(0)
+
+
+def delivering(channel: Channel | None = None) -> Delivering:
+    return Delivering(
+        channels={"webhook": channel} if channel else {},
+        address_of=lambda _endpoint: "https://example.org/hook",
+        commit=_store,
+        clock=lambda: NOW,
+        rng=random.Random(7),
+        ladder=(dt.timedelta(seconds=10), dt.timedelta(seconds=60)),
+        give_up_after=dt.timedelta(hours=1),
+    )
+
+
+def row(alert: str = "alt_1", *, endpoint: str = "ppu/webhook", person: str = "per_1",
+        urgent: bool = False, attempts: int = 0) -> OutboxRow:  # fmt: skip
+    return OutboxRow(
+        alert=AlertId(alert),
+        endpoint=EndpointId(endpoint),
+        person=PersonRef(person),
+        channel="webhook",
+        form="sealed",
+        sealed=b"{}",
+        proof="",
+        urgent=urgent,
+        attempts=attempts,
+        outcome_unknown=False,
+        decided_at=NOW,
+        next_at=NOW,
+    )
+
+
+def test_accepted_and_rejected_are_final() -> None:
+    for outcome, state in ((Accepted(), "accepted"), (Rejected(reason="http-410"), "rejected")):
+        attempted = after(row(), outcome, NOW, delivering())
+        assert attempted.state == state
+        assert orjson.loads(attempted.entry)["outcome"] == state
+
+
+@given(attempts=st.integers(0, 20), seconds=st.integers(0, 4000))
+def test_a_deferral_waits_at_least_what_was_asked_and_at_most_gives_up_visibly(
+    attempts: int, seconds: int
+) -> None:
+    asked = dt.timedelta(seconds=seconds)
+    attempted = after(
+        row(attempts=attempts), Deferred(reason="http-503", after=asked), NOW, delivering()
+    )
+    assert attempted.next_at >= NOW + asked
+    assert attempted.attempts == attempts + 1
+    assert (attempted.state == "dead") == (attempted.next_at - NOW > dt.timedelta(hours=1))
+    assert attempted.state in {"pending", "dead"}
+
+
+@given(st.integers(0, 30))
+def test_jitter_stays_within_half_and_whole_of_the_step(attempts: int) -> None:
+    attempted = after(row(attempts=attempts), Deferred(reason="timeout"), NOW, delivering())
+    step = dt.timedelta(seconds=10 if attempts == 0 else 60)
+    assert step / 2 <= attempted.next_at - NOW <= step
+
+
+def test_an_unknown_outcome_stays_unknown_until_it_is_settled() -> None:
+    unknown = dataclasses.replace(row(), outcome_unknown=True)
+    assert after(unknown, Deferred(reason="http-503"), NOW, delivering()).outcome_unknown
+    assert not after(unknown, Accepted(), NOW, delivering()).outcome_unknown
+
+
+async def test_one_persons_alerts_leave_in_order_and_others_do_not_wait() -> None:
+    gate = asyncio.Event()
+
+    async def deliver(parcel: Parcel) -> Outcome:
+        if parcel.alert == "alt_1":
+            await gate.wait()
+        return Accepted()
+
+    channel = Channel(deliver)
+    deliverer = Deliverer(delivering(channel))
+    for alert, person in (("alt_1", "per_1"), ("alt_2", "per_1"), ("alt_3", "per_2")):
+        assert deliverer.take(row(alert, person=person))
+    await _turns()
+    assert channel.seen == ["alt_1", "alt_3"]
+    gate.set()
+    await _turns()
+    assert channel.seen == ["alt_1", "alt_3", "alt_2"]
+    await deliverer.stop()
+
+
+async def test_after_a_deferral_the_persons_next_alert_waits_unless_urgent() -> None:
+    async def deliver(parcel: Parcel) -> Outcome:
+        return Deferred(reason="http-503") if parcel.alert == "alt_1" else Accepted()
+
+    channel = Channel(deliver)
+    deliverer = Deliverer(delivering(channel))
+    deliverer.take(row("alt_1"))
+    await _turns()
+    assert not deliverer.take(row("alt_2"))
+    assert deliverer.take(row("alt_3", urgent=True))
+    await _turns()
+    assert channel.seen == ["alt_1", "alt_3"]
+    await deliverer.stop()
+
+
+async def test_a_stuck_endpoint_delays_no_other_and_is_bounded() -> None:
+    stuck = asyncio.Event()
+
+    async def deliver(parcel: Parcel) -> Outcome:
+        if parcel.endpoint == "stuck/webhook":
+            await stuck.wait()
+        return Accepted()
+
+    channel = Channel(deliver)
+    deliverer = Deliverer(delivering(channel))
+    for number in range(100):
+        deliverer.take(row(f"alt_s{number}", endpoint="stuck/webhook", person=f"per_{number}"))
+    deliverer.take(row("alt_ok"))
+    await _turns()
+    assert "alt_ok" in channel.seen
+    assert len(channel.seen) == LANE_WIDTH + 1
+    stuck.set()
+    await _turns(400)
+    assert len(channel.seen) == 101
+    await deliverer.stop()
+
+
+async def test_a_row_is_never_taken_twice_and_urgent_goes_first() -> None:
+    hold = asyncio.Event()
+
+    async def deliver(parcel: Parcel) -> Outcome:
+        await hold.wait()
+        return Accepted()
+
+    channel = Channel(deliver)
+    deliverer = Deliverer(delivering(channel))
+    for number in range(LANE_WIDTH):
+        deliverer.take(row(f"alt_{number}", person=f"per_{number}"))
+    assert not deliverer.take(row("alt_0", person="per_0"))
+    deliverer.take(row("alt_routine", person="per_r"))
+    deliverer.take(row("alt_urgent", person="per_u", urgent=True))
+    hold.set()
+    await _turns(400)
+    assert channel.seen.index(AlertId("alt_urgent")) < channel.seen.index(AlertId("alt_routine"))
+    await deliverer.stop()
+
+
+async def test_a_missing_channel_is_a_deferral_not_a_loss() -> None:
+    recorded: list[Unit[None]] = []
+
+    async def commit(unit: Unit[None]) -> None:
+        recorded.append(unit)
+
+    deliverer = Deliverer(dataclasses.replace(delivering(), commit=commit))
+    deliverer.take(row())
+    await _turns()
+    assert len(recorded) == 1
+    await deliverer.stop()
+
+
+async def _turns(count: int = 60) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)

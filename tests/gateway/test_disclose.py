@@ -1,0 +1,181 @@
+"""Disclose: what is sealed, what is only announced, and what a bad key leads to."""
+
+import base64
+import dataclasses
+import datetime as dt
+import hashlib
+import hmac
+import itertools
+
+import orjson
+import pytest
+
+from gateway.decide import decide
+from gateway.demo.cast import AREA, make_readers
+from gateway.disclose import Disclosing, Told, disclose, reference
+from gateway.disclosure_log.canonical import canonical_json
+from gateway.instance import load_law
+from gateway.model.decision import Permit, Refusal
+from gateway.model.event import Event
+from gateway.model.groups import GROUP_NAMES
+from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef
+from gateway.model.party import Recipient, RecipientKey
+from gateway.model.person import Person
+from gateway.people import with_event
+from keys.cms import MailSigner
+from keys.seal import open_sealed
+from tests import canaries
+from tests.gateway_in_process import planned_release
+
+NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+LAW = load_law()
+READERS = make_readers({name: f"https://{name}.example.org/hook" for name in (
+    "police-ppu", "probation", "in-reach", "cmht", "children", "housing", "hostel")})  # fmt: skip
+
+
+def happened(kind: str = "release.planned") -> Event:
+    return Event(
+        ref=EventRef("evt_1"),
+        agency=AgencyName("hmp-exampleton"),
+        person=PersonRef("per_1"),
+        kind=kind,
+        occurred_at=NOW,
+        received_at=NOW,
+        groups=planned_release()["data"],
+    )
+
+
+def context(signer: MailSigner | None = None) -> Disclosing:
+    counter = itertools.count(1)
+    return Disclosing(
+        instance="throughgate.example/test",
+        new_id=lambda prefix: f"{prefix}_{next(counter):032x}",
+        random_bytes=lambda length: b"\x07" * length,
+        now=NOW,
+        mail_signer=signer,
+        public_url="https://gateway.example.org",
+    )
+
+
+def decisions(recipients: list[Recipient], event: Event) -> list[Permit | Refusal]:
+    return decide(
+        event,
+        with_event(Person(ref=event.person), event),
+        recipients=recipients,
+        rulebook=LAW.rulebook,
+        classes={AgencyName("hmp-exampleton"): "prison"},
+        today=NOW.date(),
+    )
+
+
+def tell(recipient: Recipient, signer: MailSigner | None = None) -> Told:
+    event = happened()
+    [permit] = decisions([recipient], event)
+    assert isinstance(permit, Permit)
+    person = with_event(Person(ref=event.person), event)
+    return disclose(permit, event, person, recipient, context(signer))
+
+
+def with_key(recipient: Recipient, key: RecipientKey | None) -> Recipient:
+    endpoints = [dataclasses.replace(one, key=key) for one in recipient.endpoints]
+    return dataclasses.replace(recipient, endpoints=tuple(endpoints))
+
+
+def test_a_webhook_gets_the_view_sealed_and_a_phone_gets_a_reference() -> None:
+    reader = READERS["police-ppu"]
+    told = tell(reader.recipient)
+    hook, text = told.disclosures
+    assert (hook.form, text.form) == ("sealed", "pointer")
+    assert text.sealed == reference(hook.alert).encode()
+    assert (told.held[0], told.refusals) == (None, ())
+    content = orjson.loads(open_sealed(hook.sealed, reader.private or b""))
+    assert content["alert"]["message_id"] == hook.alert == text.alert
+    assert content["alert"]["facts"]["identity"]["family_name"] == canaries.NAME
+    assert orjson.loads(told.held[1] or b"")["alert"] == content["alert"]
+
+
+def test_the_entry_names_members_but_no_value_and_ties_to_the_content() -> None:
+    reader = READERS["police-ppu"]
+    told = tell(reader.recipient)
+    for disclosure in told.disclosures:
+        assert canaries.found_in(disclosure.entry.decode()) == []
+    content = orjson.loads(open_sealed(told.disclosures[0].sealed, reader.private or b""))
+    assert base64.b64decode(content["entry"]) == told.disclosures[0].entry
+    logged = orjson.loads(told.disclosures[0].entry)
+    key = base64.b64decode(content["digest_key"])
+    mac = hmac.new(key, canonical_json(content["alert"]), hashlib.sha256).hexdigest()
+    assert logged["payload_mac"] == mac
+    members = {path for grant in logged["grants"] for path in grant["members"]}
+    shown = {
+        f"{group}.{member}"
+        for group, facts in content["alert"]["facts"].items()
+        for member in facts
+        if member not in {"as_of", "assertion", "source_system", "verified"}
+    }
+    assert shown == members
+
+
+def test_nothing_outside_the_sealed_bytes_shows_the_person() -> None:
+    for reader in (READERS["police-ppu"], READERS["probation"]):
+        for disclosure in tell(reader.recipient).disclosures:
+            shown = repr(dataclasses.replace(disclosure)) + disclosure.sealed.decode("latin-1")
+            assert canaries.found_in(shown) == []
+
+
+def test_a_webhook_without_a_usable_key_gets_nothing_and_the_refusal_says_so() -> None:
+    for key in (None, RecipientKey(form="hpke", key_id="k", public="thpk_nonsense")):
+        told = tell(with_key(READERS["probation"].recipient, key))
+        assert told.disclosures == ()
+        [refusal] = told.refusals
+        assert refusal.reasons[0].code.startswith("key-")
+
+
+def test_mail_falls_back_to_a_notice_when_it_cannot_be_sealed() -> None:
+    told = tell(READERS["mappa"].recipient, signer=None)  # nothing to sign with
+    [disclosure] = told.disclosures
+    assert disclosure.form == "notice"
+    assert b"It is not in this email." in disclosure.sealed
+    assert canaries.found_in(disclosure.sealed.decode()) == []
+    assert told.refusals[0].reasons[0].code.startswith("key-")
+    assert orjson.loads(disclosure.entry)["form"] == "notice"
+
+
+def test_the_acknowledgement_deadline_is_the_rules() -> None:
+    [hook, _] = tell(READERS["police-ppu"].recipient).disclosures
+    assert hook.acknowledge_by == NOW + dt.timedelta(days=2)
+
+
+def test_a_kind_no_rule_names_is_one_refusal_to_nobody_in_particular() -> None:
+    recipients = [reader.recipient for reader in READERS.values()]
+    for kind in ("custody.escaped", "custody.died", "person.merged"):
+        [refusal] = decisions(recipients, happened(kind))
+        assert isinstance(refusal, Refusal)
+        assert (refusal.recipient, refusal.reasons[0].code) == ("*", "no-rule")
+
+
+def test_recipients_of_other_areas_are_not_candidates() -> None:
+    elsewhere = dataclasses.replace(READERS["police-ppu"].recipient, areas=frozenset({"elsewhere"}))
+    assert decisions([elsewhere], happened()) == []
+    assert AREA in READERS["police-ppu"].recipient.areas
+
+
+def test_an_error_while_deciding_is_a_refusal_that_says_so() -> None:
+    broken = dataclasses.replace(READERS["police-ppu"].recipient, organisation_class="no-such")
+    [refusal] = decisions([broken], happened())
+    assert isinstance(refusal, Refusal)
+    assert refusal.reasons
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_every_view_is_within_the_permit(name: str) -> None:
+    event = happened()
+    for decision in decisions([READERS[name].recipient], event):
+        if isinstance(decision, Permit):
+            assert set(decision.groups) <= set(GROUP_NAMES)
+            assert set(decision.groups) <= set(event.groups)
+
+
+def test_references_are_short_opaque_and_differ() -> None:
+    one, two = (AlertId("alt_" + digit * 32) for digit in "ab")
+    assert reference(one) == "AAA-AAA-AAA-AAA"
+    assert reference(one) != reference(two)
