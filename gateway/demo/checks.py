@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from gateway.audit import Auditor, Finding
-from gateway.demo.cast import Reader, mailbox
+from gateway.demo.cast import Reader
 from gateway.demo.events import CANARIES
-from gateway.demo.stage import Stage
+from gateway.demo.stage import Stage, messages_of
 from gateway.disclose import reference
 from gateway.disclosure_log.canonical import canonical_json
 from gateway.disclosure_log.checkpoint import VerifierKey
@@ -156,12 +156,9 @@ def _genuine(content: Mapping[str, Any], finding: Finding) -> bool:
 
 def _blobs(stage: Stage, name: str) -> list[bytes]:
     """Return what reached a recipient's systems and should open with their key."""
-    reader = stage.readers[name]
-    if reader.private is None:
+    if stage.readers[name].private is None:
         return []
-    if name in stage.hooks:
-        return [one.body for one in stage.hooks[name].received]
-    return [one.content for one in stage.mail.messages if mailbox(name) in one.recipients]
+    return [blob for blob, _suffix in messages_of(stage, name)]
 
 
 def _only_own(stage: Stage) -> bool:
@@ -192,7 +189,7 @@ def _pointers_only(seen: Aftermath) -> bool:
 
 
 def _notice_only(stage: Stage) -> bool:
-    mails = [one.content for one in stage.mail.messages if mailbox("gp") in one.recipients]
+    mails = [mail for mail, _suffix in messages_of(stage, "gp")]
     texts = [email.message_from_bytes(mail).get_payload(decode=True) for mail in mails]
     return bool(texts) and all(b"It is not in this email." in text for text in texts)
 

@@ -36,13 +36,13 @@ def story(now: dt.datetime) -> tuple[Step, ...]:
     """Return the posts in order. Release is today, at sentence end, with no licence."""
     prison, healthcare = "hmp-exampleton", "hmp-exampleton-healthcare"
     return (
-        _hmpps("abscond, posted as released", prison, _released(now, "Z0002ZZ", "UAL")),
-        _hmpps("death, posted as released", prison, _released(now, "Z0003ZZ", "DEC")),
-        _hmpps("record merge, posted as released", prison, _released(now, "Z0004ZZ", "MRG")),
+        _hmpps("abscond, posted as released", prison, released(now, "Z0002ZZ", "UAL")),
+        _hmpps("death, posted as released", prison, released(now, "Z0003ZZ", "DEC")),
+        _hmpps("record merge, posted as released", prison, released(now, "Z0004ZZ", "MRG")),
         Step(title="care team: GP and CMHT", agency=healthcare, body=_care_team(now)),
         _hmpps("MAPPA category 2, level 3", "exampleshire-probation", _registration(now)),
         Step(title="release planned, no licence", agency=prison, body=_planned(now)),
-        _hmpps("release", prison, _released(now, NOMS, "NCS")),
+        _hmpps("release", prison, released(now, NOMS, "NCS")),
     )
 
 
@@ -68,7 +68,7 @@ def _sns(message: dict[str, object], event_type: str, now: dt.datetime) -> bytes
     )
 
 
-def _released(now: dt.datetime, noms: str, code: str) -> bytes:
+def released(now: dt.datetime, noms: str, code: str) -> bytes:
     event_type = "prison-offender-events.prisoner.released"
     message: dict[str, object] = {
         "eventType": event_type,

@@ -14,7 +14,14 @@ import aiohttp
 
 from gateway.cli.exits import Trouble
 from gateway.config import Config
-from gateway.demo.cast import WEBHOOK_RECIPIENTS, Poster, Reader, make_posters, make_readers
+from gateway.demo.cast import (
+    WEBHOOK_RECIPIENTS,
+    Poster,
+    Reader,
+    mailbox,
+    make_posters,
+    make_readers,
+)
 from gateway.demo.servers import (
     MailServer,
     NotifyServer,
@@ -142,6 +149,23 @@ ca_file = "ca.pem"
 [delivery]
 ladder_s = [1, 2, 5]
 """
+
+
+def keep_received(stage: Stage) -> None:
+    """Write what reached each recipient, as it came, so that `open` can be tried on it."""
+    received = stage.folder / "received"
+    received.mkdir(mode=0o700)
+    for name in stage.readers:
+        for number, (blob, suffix) in enumerate(messages_of(stage, name), 1):
+            (received / f"{name}-{number}.{suffix}").write_bytes(blob)
+
+
+def messages_of(stage: Stage, name: str) -> list[tuple[bytes, str]]:
+    """Return the webhook bodies and mails that reached a recipient, each with a file suffix."""
+    if name in stage.hooks:
+        return [(one.body, "json") for one in stage.hooks[name].received]
+    address = mailbox(name)
+    return [(one.content, "eml") for one in stage.mail.messages if address in one.recipients]
 
 
 def _give_out_keys(

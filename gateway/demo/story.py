@@ -17,7 +17,7 @@ from gateway.cli.post import send
 from gateway.demo.checks import Aftermath, look
 from gateway.demo.events import Step, story
 from gateway.demo.report import show
-from gateway.demo.stage import Stage, gateway_running, set_up
+from gateway.demo.stage import Stage, gateway_running, keep_received, set_up
 from gateway.instance import CONFIG_NAME
 from gateway.store import outbox, sqlite
 
@@ -58,14 +58,16 @@ async def _play(
                 for step in steps:
                     progress.update(task, advance=1, description=f"posting: {step.title}")
                     accepted &= await _post(stage, step)
-                    await _settled(stage)
+                    await settled(stage)
                 progress.update(task, advance=1, description="opening alerts, checking the log")
                 seen = await asyncio.to_thread(look, stage, accepted)
                 progress.stop()
                 show(console, seen, stage.readers)
                 if picture:
                     console.save_svg(str(picture), title="throughgate demo")
-                _say_where(console, keep)
+                if keep is not None:
+                    keep_received(stage)
+                    _say_where(console, keep)
                 if serve:
                     await _until_stopped(console, stage)
     return OK if _all_held(seen) else NO
@@ -80,7 +82,7 @@ async def _post(stage: Stage, step: Step) -> bool:
     return status == 202
 
 
-async def _settled(stage: Stage) -> None:
+async def settled(stage: Stage) -> None:
     """Wait until every accepted event is decided and nothing is left to deliver.
 
     Raises:
@@ -102,12 +104,16 @@ def _waiting(reader: apsw.Connection) -> bool:
     return bool(undecided) or bool(outbox.counts(reader).get("pending"))
 
 
-def _say_where(console: Console, keep: Path | None) -> None:
-    if keep is not None:
-        console.print(
-            f"The instance is kept in {keep}: configuration {keep / CONFIG_NAME}, private keys of "
-            f"agencies and recipients in {keep / 'private-keys'}."
-        )
+def _say_where(console: Console, keep: Path) -> None:
+    config = keep / CONFIG_NAME
+    console.print(
+        f"Kept in {keep}: the instance ({CONFIG_NAME}), private-keys/ of agencies and recipients,"
+        " received/ as it came. Try:\n"
+        f"  throughgate open {keep}/received/cmht-1.json --key {keep}/private-keys/cmht.key\n"
+        f"  throughgate verify log {keep} --key {keep}/log.vkey\n"
+        f"  throughgate serve --config {config}",
+        soft_wrap=True,
+    )
 
 
 async def _until_stopped(console: Console, stage: Stage) -> None:
