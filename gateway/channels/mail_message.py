@@ -22,7 +22,6 @@ _LINE_LENGTH = 76
 _PROOF_INDENT = len(f"{PROOF_HEADER}: ")
 _AUTH_ENVELOPED_DATA = bytes.fromhex("060b2a864886f70d0109100117")  # OID 1.2.840.113549.1.9.16.1.23
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_HEADER_TEXT = re.compile(r"[\x20-\x7e]+")
 
 _SEALED_TYPE = (
     ("Content-Type", "application/pkcs7-mime; smime-type=authEnveloped-data; name=smime.p7m"),
@@ -104,8 +103,7 @@ def _reads_back(message: bytes, headers: Headers, body: str) -> bool:
     """Whether a parser sees exactly the headers that were written, in order, and the body."""
     parsed = BytesHeaderParser().parsebytes(message)
     return (
-        b"\r" not in message.replace(b"\r\n", b"")
-        and b"\n" not in message.replace(b"\r\n", b"")
+        all(end == b"\r\n" for end in _LINE_END.findall(message))
         and parsed.items() == list(headers)
         and parsed.get_payload() == body
     )

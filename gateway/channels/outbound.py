@@ -24,7 +24,7 @@ IPNetwork = IPv4Network | IPv6Network
 
 # An answer with dozens of addresses is not a reason to try dozens of connections.
 MAX_ADDRESSES = 8
-MAX_CONNECTIONS = 256
+MAX_CONNECTIONS = 512
 MAX_CONNECTIONS_PER_HOST = 32
 
 _NOT_PUBLIC_V4 = tuple(

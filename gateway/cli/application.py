@@ -255,10 +255,14 @@ def verify_checkpoint(
 def verify_whole_log(
     target: Annotated[str, typer.Argument(metavar="DIR|URL")],
     key: Annotated[
-        str | None, typer.Option(help="vkey you trust; else the one the log claims.")
+        str | None, typer.Option(help="vkey you trust, or a file; else the one the log claims.")
+    ] = None,
+    held: Annotated[
+        Path | None,
+        typer.Option(help="A checkpoint you kept: finds a log cut back or rewritten since."),
     ] = None,
 ) -> int:
     """Rebuild the whole tree; every checkpoint signed and consistent with the next."""
     from gateway.cli.verify_log import log as check
 
-    return check(target, key)
+    return check(target, key, held=held)

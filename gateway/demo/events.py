@@ -69,6 +69,7 @@ def _sns(message: dict[str, object], event_type: str, now: dt.datetime) -> bytes
 
 
 def released(now: dt.datetime, noms: str, code: str) -> bytes:
+    """Return a released message in its envelope, with this movement reason code."""
     event_type = "prison-offender-events.prisoner.released"
     message: dict[str, object] = {
         "eventType": event_type,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,10 @@ def run(*, keep: Path | None, serve: bool, picture: Path | None) -> int:
         raise Trouble(f"{keep} already holds an instance; choose another folder")
     console = Console(record=picture is not None, width=_PICTURE_WIDTH if picture else None)
     with _folder(keep) as folder:
-        return asyncio.run(_play(folder, console, keep=keep, serve=serve, picture=picture))
+        try:
+            return asyncio.run(_play(folder, console, keep=keep, serve=serve, picture=picture))
+        except asyncio.CancelledError:
+            raise Trouble("stopped before the end", NO) from None
 
 
 @contextlib.contextmanager
@@ -46,6 +50,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 async def _play(
     folder: Path, console: Console, *, keep: Path | None, serve: bool, picture: Path | None
 ) -> int:
+    _stop_on_termination()
     console.print("[bold]Throughgate[/]: one release, from three agencies' systems to nine desks.")
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -71,6 +76,13 @@ async def _play(
                 if serve:
                     await _until_stopped(console, stage)
     return OK if _all_held(seen) else NO
+
+
+def _stop_on_termination() -> None:
+    """Let SIGTERM unwind like Ctrl-C does, so that no server is left behind."""
+    playing = asyncio.current_task()
+    if playing is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
 
 
 async def _post(stage: Stage, step: Step) -> bool:

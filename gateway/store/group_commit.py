@@ -121,7 +121,8 @@ class GroupCommit:
             self._tree = tree
         except (apsw.FullError, apsw.BusyError, apsw.LockedError) as error:
             self._roll_back()
-            _fail(batch, StoreUnavailable("no-space", "the store cannot write now"), error)
+            code = "no-space" if isinstance(error, apsw.FullError) else "busy"
+            _fail(batch, StoreUnavailable(code, "the store cannot write now"), error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the state on disk is unknown
             self._poisoned = True
             self._roll_back()

@@ -39,6 +39,13 @@ class StoreLogReader:
         """Return leaf hashes start..end-1, 32 bytes each."""
         return self._column("leaf", start, end)
 
+    async def tile(self, level: int, index: int) -> bytes | None:
+        """Return a stored full tile, 8192 bytes, or None if it is not yet full."""
+        row = self._reader.execute(
+            "SELECT hashes FROM log_tile WHERE level = ? AND idx = ?", (level, index)
+        ).fetchone()
+        return bytes(row[0]) if row else None
+
     def verifier(self) -> str:
         """Return the vkey the log signs with."""
         return self._verifier

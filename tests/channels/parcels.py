@@ -14,7 +14,7 @@ HPKE = b'{"v":1,"kem":"MLKEM768_X25519","enc":"AAEC","ciphertext":"c2VhbGVkLWNhb
 JWE = b"eyJhbGciOiJFQ0RILUVTIn0..AAAA.c2VhbGVkLWNhbmFyeQ.BBBB"
 # SEQUENCE { OID authEnvelopedData, [0] { OCTET STRING } }: enough of CMS for a channel.
 CMS = bytes.fromhex("3015060b2a864886f70d0109100117a006040401020304")
-NOTICE = "Something is waiting. Sign in to read it.\n.\nNot here.".encode()
+NOTICE = b"Something is waiting. Sign in to read it.\n.\nNot here."
 
 _BY_CHANNEL: dict[str, dict[str, Any]] = {
     "webhook": {"form": "sealed", "sealed": HPKE, "address": "https://hook.example.org/in"},

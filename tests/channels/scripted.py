@@ -96,7 +96,8 @@ def answering(reply: bytes, *, then: str = "close") -> Handler:
 class ScriptedRelay:
     """A mail relay that follows a script, one list of steps per verb, then its good manners.
 
-    `tap` holds what arrived under TLS and `plain` what arrived without, byte for byte.
+    `tap` holds what arrived under TLS and `plain` what arrived without, byte for byte; `reached`
+    has an event for each verb, set when it is about to be answered.
     """
 
     GOOD: Final[Mapping[str, str]] = {
@@ -121,6 +122,7 @@ class ScriptedRelay:
     ) -> None:
         self.tap = b""
         self.plain = b""
+        self.reached: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._tls = tls
         self._security = security
         self._offers = offers
@@ -174,6 +176,7 @@ class ScriptedRelay:
 
     async def _reply(self, verb: str, writer: asyncio.StreamWriter, good: str) -> str:
         """Send the next step of the script for this verb; empty when it was to cut."""
+        self.reached[verb].set()
         step = self._steps[verb].pop(0) if self._steps[verb] else good
         if step == DROP:
             return ""

@@ -1,6 +1,7 @@
 """The mail message: nothing in it but what was put there, and CRLF between."""
 
 import base64
+import contextlib
 import email
 import email.policy
 import json
@@ -127,13 +128,9 @@ def test_a_header_value_given_in_any_member_changes_no_header(probe: str) -> Non
     parsed = _parsed(_rendered(sealed=probe.encode(), proof=probe))
     assert parsed.keys() == HEADERS
     assert parsed["Subject"] == plain["Subject"]
-    # In the one that stands in a header as it is, it is refused or stays inside that header.
-    try:
-        parsed = _parsed(_rendered(alert=f"alt_{probe}"))
-    except Undeliverable as refusal:
-        assert refusal.code == "not-a-message"
-    else:
-        assert parsed.keys() == HEADERS
+    # In the one that stands in a header as it is, it stays inside that header or is refused.
+    with contextlib.suppress(Undeliverable):
+        assert _parsed(_rendered(alert=f"alt_{probe}")).keys() == HEADERS
 
 
 @pytest.mark.parametrize(
@@ -141,6 +138,7 @@ def test_a_header_value_given_in_any_member_changes_no_header(probe: str) -> Non
     [
         ({"form": "sealed", "sealed": b"Arthur Sample was released today"}, "not-sealed"),
         ({"form": "sealed", "sealed": b""}, "not-sealed"),
+        ({"form": "sealed", "sealed": b"Text " + CMS[2:15]}, "not-sealed"),
         # EnvelopedData (CBC, not authenticated) is not what was agreed.
         ({"form": "sealed", "sealed": bytes.fromhex("300b06092a864886f70d010703")}, "not-sealed"),
         ({"form": "notice", "sealed": b"\xff\xfe"}, "not-text"),
@@ -155,7 +153,9 @@ def test_what_must_not_be_sent_is_not_rendered(changes: dict[str, Any], code: st
 
 @given(st.text(max_size=300), st.text(max_size=300), st.sampled_from(["notice", "pointer"]))
 def test_any_text_and_proof_come_back_as_they_went_in(text: str, proof: str, form: str) -> None:
-    message = _rendered(sealed=text.encode("utf-8", "replace"), form=form, proof=proof.replace("\ud800", ""))
+    message = _rendered(
+        sealed=text.encode("utf-8", "replace"), form=form, proof=proof.replace("\ud800", "")
+    )
     assert _only_crlf(message)
     assert message.isascii()
     parsed = _parsed(message)

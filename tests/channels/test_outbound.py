@@ -18,7 +18,12 @@ from gateway.channels.outbound import (
     may_connect,
     vet_address,
 )
-from gateway.demo.servers import LoopbackCertificates, WebhookReceiver, make_certificates
+from gateway.demo.servers import (
+    Answer,
+    LoopbackCertificates,
+    WebhookReceiver,
+    make_certificates,
+)
 from gateway.model.outcome import Rejected
 from tests.channels.scripted import listening, never_answer
 from tests.channels.test_addresses import BAD_URLS
@@ -129,8 +134,9 @@ def test_a_named_network_is_reachable_in_every_form_on_every_port_and_adds_nothi
     ip: IPv4Address, port: int
 ) -> None:
     own = OutboundPolicy(allowed_networks=(ip_network(f"{ip}/32"),))
-    assert all(may_connect(form, port, own) for form in (ip, *_carriers(ip)[:3]))
-    for other in map(IPv4Address, ("10.0.0.1", "8.8.8.8")):
+    assert may_connect(ip, port, own)
+    assert all(may_connect(carrier, port, own) for carrier in _carriers(ip)[:3])
+    for other in (IPv4Address("10.0.0.1"), IPv4Address("8.8.8.8")):
         public = other == IPv4Address("8.8.8.8") and port == 443
         assert may_connect(other, port, own) == (public or ip == other)
 
@@ -186,9 +192,7 @@ async def test_of_a_mixed_answer_only_the_vetted_address_is_connected_to() -> No
         with refused:
             client = _client(policy, resolver, named)
             url = f"https://hook.example.org:{receiver.port}/in"
-            replies = [
-                await client.exchange("POST", url, headers={}, body=b"x") for _ in range(3)
-            ]
+            replies = [await client.exchange("POST", url, headers={}, body=b"x") for _ in range(3)]
             await client.close()
             with pytest.raises(BlockingIOError):
                 refused.accept()
@@ -204,7 +208,7 @@ async def test_the_port_rule_holds_for_a_name_that_leads_to_an_unnamed_address()
     assert outcome == Rejected(reason="address-refused")
 
 
-async def test_proxies_and_cookies_of_the_surroundings_are_ignored(
+async def test_a_proxy_of_the_surroundings_is_ignored(
     certificates: LoopbackCertificates,
     loopback: OutboundPolicy,
     monkeypatch: pytest.MonkeyPatch,
@@ -217,6 +221,19 @@ async def test_proxies_and_cookies_of_the_surroundings_are_ignored(
         await client.close()
         assert isinstance(reply, Reply)
         assert proxy.connections == 0
+
+
+async def test_a_cookie_is_not_kept(
+    certificates: LoopbackCertificates, loopback: OutboundPolicy
+) -> None:
+    cookie = Answer(status=204, headers={"Set-Cookie": "session=1; Path=/"})
+    async with WebhookReceiver(certificates, answers=[cookie]) as receiver:
+        client = _client(loopback, Names("127.0.0.1"), certificates)
+        for _ in range(2):
+            url = f"https://localhost:{receiver.port}/"
+            await client.exchange("POST", url, headers={}, body=b"x")
+        await client.close()
+    assert ["cookie" in post.headers for post in receiver.received] == [False, False]
 
 
 def _client(

@@ -58,9 +58,7 @@ async def test_a_sealed_alert_arrives_as_a_signed_cloudevent(
     assert post.headers["content-type"] == "application/cloudevents+json"
     assert post.headers["webhook-id"] == ALERT
     assert post.headers["webhook-timestamp"] == str(int(NOW))
-    assert post.headers["webhook-signature"] == _sign(
-        parcel.endpoint, ALERT, int(NOW), post.body
-    )
+    assert post.headers["webhook-signature"] == _sign(parcel.endpoint, ALERT, int(NOW), post.body)
     assert post.headers["user-agent"] == "throughgate-test"
     assert "cookie" not in post.headers
 
@@ -298,17 +296,24 @@ async def test_an_endless_slow_or_cut_reply_body_is_judged_by_its_status_line(
     assert took_s < SHORT_S + 1
 
 
-async def test_a_compressed_reply_is_not_opened(
+async def test_an_endless_reply_is_cut_long_before_the_deadline(
     certificates: LoopbackCertificates, loopback: OutboundPolicy
 ) -> None:
-    answer = Answer(status=200, headers={"Content-Encoding": "gzip"}, body=b"not gzip at all")
-    assert await _answered(certificates, loopback, answer) == Accepted()
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\n"
+    handler = answering(head, then="repeat")
+    async with listening(handler, tls=certificates.server_context) as server:
+        channel = a_channel(certificates, loopback, timeout_s=30)
+        began = time.monotonic()
+        outcome = await channel.deliver(a_parcel(address=f"https://127.0.0.1:{server.port}/"))
+        assert time.monotonic() - began < 5
+        await channel.close()
+    assert outcome == Accepted()
 
 
 async def test_attempts_share_a_connection_and_a_cancelled_one_is_not_used_again(
     certificates: LoopbackCertificates, loopback: OutboundPolicy
 ) -> None:
-    seen: list[bytes] = []
+    seen: list[str] = []
     reached = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -335,6 +340,22 @@ async def test_attempts_share_a_connection_and_a_cancelled_one_is_not_used_again
         assert await channel.deliver(a_parcel(address=url)) == Accepted()
         assert server.connections == 2
         await channel.close()
+
+
+async def test_attempts_at_a_silent_receiver_do_not_hold_up_a_good_one(
+    certificates: LoopbackCertificates, loopback: OutboundPolicy
+) -> None:
+    tls = certificates.server_context
+    async with WebhookReceiver(certificates) as good, listening(never_answer, tls=tls) as silent:
+        channel = a_channel(certificates, loopback, timeout_s=1)
+        parcel = a_parcel(address=f"https://127.0.0.1:{silent.port}/")
+        stuck = [asyncio.ensure_future(channel.deliver(parcel)) for _ in range(64)]
+        assert await channel.deliver(a_parcel(address=good.url)) == Accepted()
+        assert not any(attempt.done() for attempt in stuck)
+        outcomes = await asyncio.gather(*stuck)
+        await channel.close()
+    assert {outcome.reason for outcome in outcomes if isinstance(outcome, Deferred)} == {"timeout"}
+    assert len(outcomes) == 64
 
 
 async def test_a_receiver_that_answers_before_reading_a_large_body_does_not_hold_the_attempt(
