@@ -22,12 +22,10 @@ from gateway.demo.cast import (
     make_posters,
     make_readers,
 )
-from gateway.demo.servers import (
-    MailServer,
-    NotifyServer,
-    WebhookReceiver,
-    make_certificates,
-)
+from gateway.demo.servers.certificates import make_certificates
+from gateway.demo.servers.mail import MailServer
+from gateway.demo.servers.notify import NotifyServer
+from gateway.demo.servers.webhook import WebhookReceiver
 from gateway.instance import CONFIG_NAME, create
 from gateway.registration import register_agency, register_recipients
 from keys.providers.secret_file import write_secret

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.channels.outbound import OutboundPolicy
-from gateway.demo.servers import LoopbackCertificates, make_certificates
+from gateway.demo.servers.certificates import LoopbackCertificates, make_certificates
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,10 @@ import pytest
 
 from gateway.channels.contract import Channel
 from gateway.channels.outbound import OutboundPolicy
-from gateway.demo.servers import LoopbackCertificates, MailServer, NotifyServer, WebhookReceiver
+from gateway.demo.servers.certificates import LoopbackCertificates
+from gateway.demo.servers.mail import MailServer
+from gateway.demo.servers.notify import NotifyServer
+from gateway.demo.servers.webhook import WebhookReceiver
 from gateway.model.disclosure import Parcel
 from gateway.model.outcome import Accepted, Deferred, Rejected
 from tests.channels import test_email, test_sms, test_webhook

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.channels.addresses import BadAddress
 from gateway.channels.email import EmailChannel
-from gateway.demo.servers import LoopbackCertificates, MailServer
+from gateway.demo.servers.certificates import LoopbackCertificates
+from gateway.demo.servers.mail import MailServer
 from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
 from tests.channels.parcels import ALERT, CMS, a_parcel, clock
 from tests.channels.scripted import (

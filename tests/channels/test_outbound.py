@@ -18,12 +18,8 @@ from gateway.channels.outbound import (
     may_connect,
     vet_address,
 )
-from gateway.demo.servers import (
-    Answer,
-    LoopbackCertificates,
-    WebhookReceiver,
-    make_certificates,
-)
+from gateway.demo.servers.certificates import LoopbackCertificates, make_certificates
+from gateway.demo.servers.webhook import Answer, WebhookReceiver
 from gateway.model.outcome import Rejected
 from tests.channels.scripted import listening, never_answer
 from tests.channels.test_addresses import BAD_URLS

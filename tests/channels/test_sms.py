@@ -11,7 +11,8 @@ import pytest
 from gateway.channels.addresses import BadAddress
 from gateway.channels.outbound import OutboundPolicy
 from gateway.channels.sms import SmsChannel
-from gateway.demo.servers import LoopbackCertificates, NotifyServer
+from gateway.demo.servers.certificates import LoopbackCertificates
+from gateway.demo.servers.notify import NotifyServer
 from gateway.model.outcome import Accepted, Deferred, Rejected
 from tests.channels.parcels import ALERT, NOW, a_parcel, clock
 from tests.channels.scripted import Handler, answering, listening, never_answer

@@ -4,7 +4,8 @@ import pytest
 from aiosmtplib import SMTPServerDisconnected
 
 from gateway.channels.smtp_pool import Answer, Progress, Relay, SmtpPool
-from gateway.demo.servers import LoopbackCertificates, MailServer
+from gateway.demo.servers.certificates import LoopbackCertificates
+from gateway.demo.servers.mail import MailServer
 from tests.channels.scripted import ScriptedRelay
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.channels.outbound import OutboundPolicy
 from gateway.channels.webhook import WebhookChannel, webhook_body
-from gateway.demo.servers import Answer, LoopbackCertificates, WebhookReceiver
+from gateway.demo.servers.certificates import LoopbackCertificates
+from gateway.demo.servers.webhook import Answer, WebhookReceiver
 from gateway.model.outcome import Accepted, Deferred, Rejected
 from tests.channels.parcels import ALERT, HPKE, JWE, NOW, a_parcel, clock
 from tests.channels.scripted import answering, full_backlog, listening, never_answer
