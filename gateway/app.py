@@ -61,17 +61,6 @@ async def running(
     )
     directory = Directory(store.reader, law.catalogues)
     channels = build_channels(config, keys, directory)
-    deliverer = Deliverer(
-        Delivering(
-            channels=channels,
-            address_of=directory.address_of,
-            commit=store.commit,
-            clock=clock.now,
-            rng=random.Random(secrets.randbits(64)),  # noqa: S311 - jitter, not secrecy
-            ladder=tuple(timedelta(seconds=seconds) for seconds in config.delivery.ladder_s),
-            give_up_after=timedelta(seconds=config.delivery.give_up_after_s),
-        )
-    )
     adapters = find_adapters()
     pipeline = Pipeline(
         store=store,
@@ -79,7 +68,7 @@ async def running(
         law=law,
         adapters=adapters,
         disclosing=lambda now: _disclosing(config, keys, now),
-        deliverer=deliverer,
+        deliverer=_deliverer(config, store, directory, channels),
         clock=clock.now,
         new_id=clock.new_id,
         undecided_bound=config.http.undecided_bound,
@@ -98,6 +87,25 @@ async def running(
         for channel in channels.values():
             await channel.close()
         await store.close()
+
+
+def _deliverer(
+    config: Config,
+    store: Store,
+    directory: Directory,
+    channels: Mapping[ChannelName, Channel],
+) -> Deliverer:
+    return Deliverer(
+        Delivering(
+            channels=channels,
+            address_of=directory.address_of,
+            commit=store.commit,
+            clock=clock.now,
+            rng=random.Random(secrets.randbits(64)),  # noqa: S311 - jitter, not secrecy
+            ladder=tuple(timedelta(seconds=seconds) for seconds in config.delivery.ladder_s),
+            give_up_after=timedelta(seconds=config.delivery.give_up_after_s),
+        )
+    )
 
 
 def build_channels(

@@ -1,15 +1,10 @@
 """An instance on disk: its keys, its configuration, its database. Made once by `init`."""
 
-import datetime as dt
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway import clock
 from gateway.config import Config, load_config
@@ -23,6 +18,7 @@ from keys.at_rest import KeyEncryptionKey
 from keys.cms import MailSigner
 from keys.providers import file as key_file
 from keys.providers.secret_file import read_secret, write_secret
+from keys.self_signed import mail_identity
 from keys.signing import SigningKey
 from policies.catalogue import load_catalogues
 from policies.rulebook import load_rulebook
@@ -100,7 +96,13 @@ async def create(folder: Path, *, name: str, sections: str) -> Config:
     log_key = LogKey.generate(name)
     write_secret(keys / "log-key", log_key.secret_text)
     write_secret(keys / "signing-key", SigningKey.generate().secret_text)
-    certificate, private = _mail_identity(name)
+    now = clock.now()
+    private, certificate = mail_identity(
+        name,
+        mailbox=None,
+        valid_from=now - timedelta(minutes=5),
+        valid_until=now + timedelta(days=_MAIL_CERTIFICATE_DAYS),
+    )
     (keys / "mail-certificate.pem").write_text(certificate, "ascii")
     write_secret(keys / "mail-key.pem", private)
     (folder / VKEY_NAME).write_text(log_key.verifier + "\n", "utf-8")
@@ -108,7 +110,7 @@ async def create(folder: Path, *, name: str, sections: str) -> Config:
     config_file.chmod(0o600)
     config = load_config(config_file)
     sqlite.create(config.path(config.instance.database))
-    genesis = entry.genesis(at=clock.now(), origin=name, rulebook=load_law().rulebook.digest)
+    genesis = entry.genesis(at=now, origin=name, rulebook=load_law().rulebook.digest)
     await commit_one(config, lambda _connection: Staged(None, [genesis.encode()]))
     return config
 
@@ -130,32 +132,3 @@ async def commit_one(config: Config, unit: Unit[None]) -> None:
         await store.commit(unit)
     finally:
         await store.close()
-
-
-def _mail_identity(name: str) -> tuple[str, str]:
-    """Make the self-signed certificate that signs mail; an agency may replace both files."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
-    now = clock.now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(days=_MAIL_CERTIFICATE_DAYS))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
-        )
-        .sign(private, hashes.SHA256())
-    )
-    return (
-        certificate.public_bytes(serialization.Encoding.PEM).decode(),
-        private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode(),
-    )

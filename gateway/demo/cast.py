@@ -5,11 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
 from gateway import clock
 from gateway.model.ids import AgencyName, EndpointId, RecipientId
 from gateway.model.party import (
@@ -22,6 +17,7 @@ from gateway.model.party import (
 )
 from keys import hpke, jwe
 from keys.seal import recipient_key
+from keys.self_signed import mail_identity
 from keys.signing import SigningKey, generate_shared_secret
 
 AREA: Final = "exampleshire"
@@ -142,36 +138,15 @@ def _key_pair(sealing: Sealing, id_: str) -> tuple[bytes | None, RecipientKey | 
     if sealing == "none":
         return None, None
     if sealing == "cms":
-        private, public = _certificate(mailbox(id_))
+        now = clock.now()
+        private, public = mail_identity(
+            mailbox(id_),
+            mailbox=mailbox(id_),
+            valid_from=now - dt.timedelta(minutes=5),
+            valid_until=now + dt.timedelta(days=30),
+        )
     elif sealing == "jwe":
         private, public = jwe.generate("P-256")
     else:
         private, public = hpke.generate()
     return private.encode(), recipient_key(sealing, public)
-
-
-def _certificate(address: str) -> tuple[str, str]:
-    """Return a private key and a self-signed S/MIME certificate for a mailbox, both PEM."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
-    now = clock.now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.RFC822Name(address)]), critical=False)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
-        )
-        .sign(private, hashes.SHA256())
-    )
-    private_pem = private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return private_pem.decode(), certificate.public_bytes(serialization.Encoding.PEM).decode()

@@ -90,36 +90,37 @@ def due(
         " ORDER BY urgent DESC, decided_at, alert LIMIT ?",
         (milliseconds(now), slots, slot, limit),
     )
-    return [
-        OutboxRow(
-            alert=alert,
-            endpoint=endpoint,
-            person=person,
-            channel=channel,
-            form=form,
-            sealed=sealed,
-            proof=proof,
-            urgent=bool(urgent),
-            attempts=attempts,
-            outcome_unknown=bool(unknown),
-            decided_at=moment(decided_at),
-            next_at=moment(next_at),
-        )
-        for (
-            alert,
-            endpoint,
-            person,
-            channel,
-            form,
-            sealed,
-            proof,
-            urgent,
-            attempts,
-            unknown,
-            decided_at,
-            next_at,
-        ) in rows
-    ]
+    return [_row(*values) for values in rows]
+
+
+def _row(
+    alert: str,
+    endpoint: str,
+    person: str,
+    channel: ChannelName,
+    form: Form,
+    sealed: bytes,
+    proof: str,
+    urgent: int,
+    attempts: int,
+    unknown: int,
+    decided_at: int,
+    next_at: int,
+) -> OutboxRow:
+    return OutboxRow(
+        alert=AlertId(alert),
+        endpoint=EndpointId(endpoint),
+        person=PersonRef(person),
+        channel=channel,
+        form=form,
+        sealed=sealed,
+        proof=proof,
+        urgent=bool(urgent),
+        attempts=attempts,
+        outcome_unknown=bool(unknown),
+        decided_at=moment(decided_at),
+        next_at=moment(next_at),
+    )
 
 
 def counts(connection: apsw.Connection) -> dict[str, int]:
