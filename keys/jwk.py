@@ -83,7 +83,10 @@ def check_point(members: JsonObject) -> str:
         ValueError: anything else. Whether the point is on the curve is left to the key exchange.
     """
     curve = members.get("crv")
-    if not isinstance(curve, str) or members.get("kty") != KEY_TYPES.get(curve):
+    # Named first: for an unknown curve, a missing kty would equal the missing entry.
+    if not isinstance(curve, str) or curve not in KEY_TYPES:
+        raise ValueError("not a curve of this profile")
+    if members.get("kty") != KEY_TYPES[curve]:
         raise ValueError("not a curve of this profile")
     for name in COORDINATES[curve]:
         _check_coordinate(members.get(name))

@@ -69,9 +69,11 @@ def _read(path: Path) -> bytes:
         descriptor = os.open(path, flags)
     except OSError:
         raise BadKey("missing", "the key file cannot be opened") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_file(os.fstat(descriptor))
-        return file.read(MAX_FILE)
+        return os.read(descriptor, MAX_FILE)
+    finally:
+        os.close(descriptor)
 
 
 def _check_file(found: os.stat_result) -> None:

@@ -261,6 +261,13 @@ def test_an_ephemeral_point_off_the_curve_is_refused() -> None:
     assert refused(wrapped(envelope, cms_asn1.ID_AUTH_ENVELOPED_DATA)) == "malformed"
 
 
+def test_a_weaker_key_wrap_is_refused_by_name() -> None:
+    envelope = envelope_of(sealed("p256"))
+    aes128_wrap = cms_asn1.ObjectIdentifier("2.16.840.1.101.3.4.1.5")
+    envelope.recipients.as_list()[0].key_encryption.parameters.algorithm = aes128_wrap
+    assert refused(wrapped(envelope, cms_asn1.ID_AUTH_ENVELOPED_DATA)) == "unsupported"
+
+
 def test_bytes_before_or_after_the_der_are_refused() -> None:
     message = sealed("p256")
     for changed in (message + b"\0", message + message, b"\0" + message, message[:-1]):
@@ -341,6 +348,29 @@ def test_no_signer_or_two_signers_are_refused() -> None:
     for signers in ([], [one, one]):
         signed.signers = asn1.SetOf(signers)
         assert signed_refusal(signed) == "unsupported"
+
+
+def test_parameters_where_the_signature_algorithm_has_none_are_refused() -> None:
+    signed = signed_data()  # RFC 5758 section 3.2: they must be absent
+    signer = signed.signers.as_list()[0]
+    signer.signing = cms_asn1.Algorithm(
+        algorithm=cms_asn1.ECDSA_WITH_SHA256, parameters=asn1.Null()
+    )
+    signed.signers = asn1.SetOf([signer])
+    assert signed_refusal(signed) == "unsupported"
+
+
+@pytest.mark.parametrize("name", [b"Content-Type", b"Content-Transfer-Encoding"])
+def test_mail_that_states_its_type_or_encoding_twice_is_refused(name: bytes) -> None:
+    headers = {
+        b"Content-Type": b"application/pkcs7-mime",
+        b"Content-Transfer-Encoding": b"base64",
+    }
+    lines = [key + b": " + value for key, value in headers.items()]
+    body = b"\r\n\r\n" + base64.encodebytes(sealed("p256"))
+    assert opened(b"\r\n".join(lines) + body, identity("p256")) == ENTITY
+    twice = [*lines, name + b": " + headers[name]]
+    assert refused(b"\r\n".join(twice) + body) == "malformed"
 
 
 # --- what may be sealed to, by whom, when ---

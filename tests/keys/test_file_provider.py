@@ -6,6 +6,7 @@ import pytest
 
 from keys.problem import BadKey
 from keys.providers import file
+from keys.providers.secret_file import MAX_FILE, read_secret, write_secret
 
 
 @pytest.fixture
@@ -114,3 +115,17 @@ def test_a_final_line_feed_does_not_matter(path: Path) -> None:
     path.write_text("thkek_" + "A" * 43 + "\n")
     path.chmod(0o600)
     assert len(file.load(path).derive("x")) == 32
+
+
+def test_any_other_secret_file_keeps_the_same_rules(path: Path) -> None:
+    write_secret(path, " whsk_text \n")
+    assert read_secret(path) == "whsk_text"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    with pytest.raises(BadKey):
+        read_secret(path)
+    path.chmod(0o600)
+    path.write_text("x" * (MAX_FILE + 1))
+    with pytest.raises(BadKey) as error:
+        read_secret(path)
+    assert error.value.code == "length"

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -121,13 +122,17 @@ def bad_epks(curve: str) -> list[object]:
         {**good, "crv": "P-384"},
         {**good, "kty": "oct"},
         {name: good[name] for name in good if name != "x"},
+        {"crv": "P-521", "x": good["x"]},
+        {"crv": "constructor"},
+        {"kty": good["kty"]},
+        {},
         "epk",
         [],
     ]
 
 
 @pytest.mark.parametrize("curve", CURVES)
-@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("number", range(14))
 def test_an_ephemeral_key_that_is_not_a_bare_point_is_refused(curve: str, number: int) -> None:
     private, _ = PAIRS[curve]
     epk = bad_epks(curve)[number]
@@ -233,6 +238,10 @@ def changed_jwk(curve: str = "X25519", *, private: bool = False, **changes: obje
         (changed_jwk(crv="Ed25519"), "curve"),
         (changed_jwk(crv=["X25519"]), "curve"),
         (changed_jwk(kty="EC"), "curve"),
+        (changed_jwk(kty=None), "curve"),
+        (changed_jwk(kty=None, crv="P-521"), "curve"),
+        ('{"crv":"P-521"}', "curve"),
+        ("{}", "curve"),
         (changed_jwk(x=LOW_ORDER), "curve"),
         (changed_jwk(x="AAAA"), "curve"),
         (changed_jwk("P-256", y=None), "curve"),
@@ -367,3 +376,34 @@ def test_arbitrary_bytes_are_refused_and_raise_nothing_else(blob: bytes) -> None
     for private, _ in PAIRS.values():
         with pytest.raises(CannotOpen):
             jwe.open(blob, private_jwk=private)
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5)
+WORDS = st.sampled_from(["P-256", "X25519", "P-521", "EC", "OKP", "A256GCM", "ECDH-ES", jwe.TYPE])
+VALUES = SCALARS | WORDS | st.lists(SCALARS, max_size=2)
+NAMES = ["kty", "crv", "x", "y", "d", "use", "alg", "key_ops", "kid"]
+JWKS = st.dictionaries(st.sampled_from(NAMES), VALUES | st.just(base64url.encode(bytes(32))))
+
+
+@given(st.dictionaries(st.sampled_from(["alg", "enc", "typ", "kid", "apu"]), VALUES), JWKS | VALUES)
+def test_no_header_however_built_raises_anything_but_a_refusal(changes: dict, epk: object) -> None:
+    header = {
+        "alg": "ECDH-ES",
+        "enc": "A256GCM",
+        "typ": jwe.TYPE,
+        "kid": "k",
+        "epk": epk,
+        **changes,
+    }
+    token = jose_peer.assemble(json.dumps(header).encode(), b"", bytes(32), PLAINTEXT)
+    for private, _ in PAIRS.values():
+        mine = json.dumps({**json.loads(private), "alg": "ECDH-ES"})
+        with pytest.raises(CannotOpen):
+            jwe.open(token, private_jwk=mine)
+
+
+@given(JWKS)
+def test_no_jwk_however_built_raises_anything_but_a_refusal(members: dict) -> None:
+    for parse in (jwk.parse_public, jwk.parse_private):
+        with suppress(BadKey):
+            assert parse(json.dumps(members)).curve in CURVES

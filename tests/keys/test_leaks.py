@@ -44,6 +44,10 @@ def assert_silent(call: Callable[[], object], *secrets: bytes) -> None:
             assert not any(spelling in text for text in said)
 
 
+def filled(text: str) -> str:
+    return text.replace("KEY", URL)
+
+
 B64 = base64.b64encode(CANARY).decode()
 URL = base64url.encode(CANARY)
 
@@ -66,11 +70,11 @@ URL = base64url.encode(CANARY)
         lambda: hpke.open(PERSON, private_text="thsk_" + URL),
         lambda: hpke.public_of("thsk_" + URL + URL),
         lambda: hpke.public_of("thsk_" + URL + "="),
-        lambda: jwk.parse_public('{"kty":"OKP","crv":"X25519","x":"%s","d":"%s"}' % (URL, URL)),
-        lambda: jwk.parse_private('{"kty":"OKP","crv":"X25519","x":"%s","d":"%s"}' % (URL, URL)),
-        lambda: jwk.parse_private('{"kty":"EC","crv":"P-256","x":"AA","y":"AA","d":"%s"}' % URL),
-        lambda: jwk.parse_private('{"d":"%s","d":"%s"}' % (URL, URL)),
-        lambda: jwk.parse_private('{"d":"%s' % URL),
+        lambda: jwk.parse_public(filled('{"kty":"OKP","crv":"X25519","x":"KEY","d":"KEY"}')),
+        lambda: jwk.parse_private(filled('{"kty":"OKP","crv":"X25519","x":"KEY","d":"KEY"}')),
+        lambda: jwk.parse_private(filled('{"kty":"EC","crv":"P-256","x":"AA","y":"AA","d":"KEY"}')),
+        lambda: jwk.parse_private(filled('{"d":"KEY","d":"KEY"}')),
+        lambda: jwk.parse_private(filled('{"d":"KEY')),
         lambda: open_sealed(PERSON, CANARY),
         lambda: open_sealed(b'{"data":{"sealed":"x"}}', CANARY),
         lambda: open_sealed(b"a.b.c.d.e", b"\xff" + CANARY),

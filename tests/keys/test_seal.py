@@ -1,6 +1,7 @@
 import datetime as dt
 import hashlib
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -112,8 +113,8 @@ def test_a_file_saved_with_a_line_feed_still_opens(form: str) -> None:
 def test_mail_opens_with_and_without_the_certificate_beside_the_key(private_only: bool) -> None:
     mine = identity("p256")
     assert open_sealed(sealed("cms-p256"), mine.private if private_only else mine.both) == PLAINTEXT
+    wrong = identity("p256", 1).certificate.encode() + mine.private
     with pytest.raises(CannotOpen):
-        wrong = identity("p256", 1).certificate.encode() + mine.private
         open_sealed(sealed("cms-p256"), wrong)
 
 
@@ -141,7 +142,7 @@ def test_mail_opens_with_and_without_the_certificate_beside_the_key(private_only
 )
 @pytest.mark.parametrize("form", QUICK_FORMS)
 def test_what_holds_nothing_sealed_is_refused(body: bytes, form: str) -> None:
-    with pytest.raises(CannotOpen):
+    with pytest.raises(KeyProblem):
         open_sealed(body, pair(form)[1])
 
 
@@ -157,17 +158,15 @@ def test_arbitrary_bytes_and_keys_raise_a_key_problem_and_nothing_else(
 @given(st.data())
 def test_a_spliced_message_raises_a_key_problem_and_nothing_else(data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(QUICK_FORMS))
-    blob = (
-        sealed(form) if data.draw(st.booleans()) or form.startswith("cms") else webhook_body(form)
-    )
-    start = data.draw(st.integers(0, len(blob)))
-    end = data.draw(st.integers(start, len(blob)))
+    whole = data.draw(st.booleans()) and not form.startswith("cms")
+    blob = webhook_body(form) if whole else sealed(form)
+    # Drawn apart from the message: its length varies with each signature's encoding.
+    positions = data.draw(st.lists(st.integers(0, 1 << 16), min_size=2, max_size=2))
+    start, end = sorted(position % (len(blob) + 1) for position in positions)
     spliced = blob[:start] + data.draw(st.binary(max_size=20)) + blob[end:]
-    try:
+    with suppress(KeyProblem):
         # A splice in the proof or white space of a webhook body leaves the sealed part whole.
         assert open_sealed(spliced, pair(form)[1]) == PLAINTEXT
-    except KeyProblem:
-        pass
 
 
 def test_messages_beyond_four_mebibytes_are_not_looked_at() -> None:
