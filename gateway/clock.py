@@ -1,13 +1,27 @@
 """Where time, randomness and ids come from. Everything below the shell is handed these."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
 
 import uuid_utils
 
+_LONDON: Final = ZoneInfo("Europe/London")
+
 
 def now() -> datetime:
-    """Return the time, aware, UTC. Reads the wall clock."""
-    return datetime.now(UTC)
+    """Return the time, aware, UTC, cut to the millisecond. Reads the wall clock.
+
+    Cut, because that is what the store keeps: an alert repeated from the outbox must carry the
+    very time it carried first.
+    """
+    read = datetime.now(UTC)
+    return read.replace(microsecond=read.microsecond // 1000 * 1000)
+
+
+def day(moment: datetime) -> date:
+    """Return the calendar day of a time where the law is: Europe/London. Pure."""
+    return moment.astimezone(_LONDON).date()
 
 
 def new_id(prefix: str) -> str:

@@ -1,11 +1,13 @@
 """The configuration file: throughgate.toml, read strictly. An unknown key is an error."""
 
 import tomllib
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+NAME_PATTERN = r"^[a-z0-9.\-/]{1,100}$"
 
 Network = IPv4Network | IPv6Network
 
@@ -21,7 +23,7 @@ class _Section(BaseModel):
 class InstanceConfig(_Section):
     """Who this gateway is, and where its own files are (relative to the configuration)."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9.\-/]{1,100}$")]  # origin line of the log
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]  # origin line of the log
     public_url: str = "https://localhost"  # where a notice tells people to sign in
     database: Path = Path("throughgate.db")
     key_encryption_key: Path = Path("keys/key-encryption-key")
@@ -34,12 +36,18 @@ class InstanceConfig(_Section):
 class HttpConfig(_Section):
     """Where the gateway listens. Plain HTTP is for loopback, or behind a proxy you name."""
 
-    host: str = "127.0.0.1"
+    host: IPv4Address | IPv6Address = IPv4Address("127.0.0.1")
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     behind_proxy: bool = False
     undecided_bound: Annotated[int, Field(ge=1)] = 2000
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        return self
 
 
 class LogConfig(_Section):

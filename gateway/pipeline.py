@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from adapters.contract import Adapter
+from gateway import clock
 from gateway.decide import decide
 from gateway.deliver import Deliverer
 from gateway.directory import Directory
@@ -123,7 +124,11 @@ class Pipeline:
             posted = receive(request, self._receiving(now))
         agency = self._directory.agencies[posted.agency]
         return await self._store.accept(
-            posted, now=now, organisation_class=agency.organisation_class, new_id=self._new_id
+            posted,
+            now=now,
+            today=clock.day(now),
+            organisation_class=agency.organisation_class,
+            new_id=self._new_id,
         )
 
     async def tell(self, event: Event) -> None:
@@ -142,7 +147,7 @@ class Pipeline:
                 recipients=self._directory.recipients.values(),
                 rulebook=self._law.rulebook,
                 classes=self._directory.classes,
-                today=now.date(),
+                today=clock.day(now),
             )
             context = self._disclosing(now)
             told = [
@@ -260,6 +265,7 @@ class Pipeline:
             may_post=self._directory.may_post,
             adapters=self._adapters,
             now=now,
+            today=clock.day(now),
         )
 
     def _decided(

@@ -3,7 +3,7 @@ of meaning, and answers a stranger and a forger alike."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from adapters.contract import Adapter, UnsupportedEvent
@@ -66,6 +66,7 @@ class Receiving:
     may_post: Callable[[Agency, str], bool]  # agency, kind
     adapters: Mapping[str, Adapter]
     now: datetime
+    today: date  # in Europe/London
 
 
 def receive(request: Request, context: Receiving) -> Posted:
@@ -102,7 +103,7 @@ def receive(request: Request, context: Receiving) -> Posted:
 
 
 def check_offline(
-    body: bytes, *, adapter: Adapter | None, source: str, today: datetime
+    body: bytes, *, adapter: Adapter | None, source: str, today: date
 ) -> tuple[CanonicalEvent, ...]:
     """Return the events receive would see in these bytes, leaving out who sent them.
 
@@ -223,11 +224,11 @@ def _authorise(event: CanonicalEvent, agency: Agency, context: Receiving) -> Non
         raise NotAllowed("source is not this agency's URN")
     if not context.may_post(agency, event.kind):
         raise NotAllowed(f"this agency may not post {event.kind}")
-    _identifiable(event, context.now)
+    _identifiable(event, context.today)
 
 
-def _identifiable(event: CanonicalEvent, today: datetime) -> None:
-    if not matching_identifiers(event.groups, today=today.date()):
+def _identifiable(event: CanonicalEvent, today: date) -> None:
+    if not matching_identifiers(event.groups, today=today):
         raise MalformedEvent(
             Problem(
                 path="$.data.identifiers",

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 
 import aiohttp.http_parser
@@ -129,15 +128,15 @@ def _only_one(config: Config) -> Iterator[None]:
 def _listening(config: Config) -> Iterator[socket.socket]:
     host = config.http.host
     secure = config.http.tls_certificate is not None or config.http.behind_proxy
-    if not secure and not ip_address(host).is_loopback:
+    if not secure and not host.is_loopback:
         raise BadConfig(
             "http: to listen beyond loopback, set tls_certificate and tls_key, or behind_proxy"
         )
-    family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    family = socket.AF_INET6 if host.version == 6 else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((host, config.http.port))
+            listener.bind((str(host), config.http.port))
         except OSError as error:
             raise BadConfig(f"cannot listen on port {config.http.port}: {error.strerror}") from None
         listener.listen(1024)

@@ -151,13 +151,22 @@ def import_recipients(
 @keys.command("new")
 @reported
 def new_key(
-    form: Annotated[str, typer.Argument(help="hpke, jwe, or signing")],
+    form: Annotated[str, typer.Argument(help="hpke, jwe, signing, or secret")],
     file: Annotated[Path, typer.Argument(help="Where to write the private key (mode 0600).")],
 ) -> int:
-    """Make a key pair; prints the public key to give to the gateway."""
+    """Make a key pair (or a shared secret); prints what to give to the gateway."""
     from gateway.cli.keys import make
 
     return make(form, file)
+
+
+@keys.command("show")
+@reported
+def show_keys(config: ConfigOption = _DEFAULT_CONFIG) -> int:
+    """Print the gateway's own public keys: what recipients and auditors need."""
+    from gateway.cli.keys import show
+
+    return show(config)
 
 
 @log.command("checkpoint")

@@ -44,6 +44,9 @@ def reported(command: Callable[P, int]) -> Callable[P, NoReturn]:
         except UnsupportedEvent as error:
             typer.echo(f"throughgate: {error}", err=True)
             code = NO
+        except OSError as error:
+            typer.echo(f"throughgate: {error.filename}: {error.strerror}", err=True)
+            code = USAGE
         raise typer.Exit(code)
 
     return run

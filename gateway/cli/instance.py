@@ -2,14 +2,15 @@
 
 import asyncio
 import os
+import re
 import socket
 from pathlib import Path
 
 import typer
 
 from gateway import operator_log
-from gateway.cli.exits import OK, USAGE
-from gateway.config import load_config
+from gateway.cli.exits import OK, USAGE, Trouble
+from gateway.config import NAME_PATTERN, load_config
 from gateway.instance import CONFIG_NAME, create
 from gateway.serving import run_worker, serve
 
@@ -49,6 +50,8 @@ def make(folder: Path, name: str | None) -> int:
         )
         return USAGE
     origin = name or f"{socket.gethostname().lower()}/throughgate"
+    if not re.fullmatch(NAME_PATTERN, origin):
+        raise Trouble("--name: lower-case letters, digits, dots, hyphens and slashes, at most 100")
     asyncio.run(create(folder, name=origin, sections=DEFAULT_SECTIONS))
     config = folder / CONFIG_NAME
     typer.echo(

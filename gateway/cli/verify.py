@@ -26,7 +26,7 @@ def event(file: Path, *, adapter: str | None, source: str, as_json: bool) -> int
             read_file(file),
             adapter=adapters[adapter] if adapter else None,
             source=source,
-            today=clock.now(),
+            today=clock.day(clock.now()),
         )
     except MalformedEvent as error:
         _refused(error.problems, as_json=as_json)

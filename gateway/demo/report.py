@@ -10,38 +10,61 @@ from rich.table import Table
 
 from gateway.demo.cast import Reader
 from gateway.demo.checks import Aftermath
+from gateway.model.groups import PROVENANCE
 
 _FORMS = {"sealed": "sealed", "notice": "collect notice", "pointer": "pointer"}
 
 
 def show(console: Console, seen: Aftermath, readers: Mapping[str, Reader]) -> None:
     """Print every table."""
-    for kind in ("release.planned", "release.actual"):
-        console.print(_told(seen, readers, kind))
+    console.print(_told(seen, readers))
     console.print(_refused(seen, readers))
-    for text in sorted(set(seen.texts)):
-        console.print(Panel(text, title="The text message, whole", expand=False))
+    console.print(
+        Panel("\n".join(seen.texts), title="The text messages, whole: pointers", expand=False)
+    )
     console.print(_opened(seen))
     console.print(Panel(seen.checkpoint.rstrip(), title="Checkpoint of the log", expand=False))
     console.print(_held(seen))
 
 
-def _told(seen: Aftermath, readers: Mapping[str, Reader], kind: str) -> Table:
-    table = Table(title=f"Told of {kind}", box=box.SIMPLE_HEAD, title_justify="left")
-    for heading in ("recipient, role", "channel", "legal basis", "received", "withheld and why"):
+def _told(seen: Aftermath, readers: Mapping[str, Reader]) -> Table:
+    """Show each recipient and channel once, with every event that was told alike."""
+    table = Table(title="Who was told", box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in (
+        "recipient, role",
+        "channel",
+        "of",
+        "legal basis",
+        "received",
+        "withheld and why",
+    ):
         table.add_column(heading, overflow="fold")
+    told: dict[tuple[str, ...], list[str]] = {}
     for finding in seen.findings:
         entry = finding.entry
-        if seen.collections[entry["event"]] != kind:
-            continue
-        table.add_row(
+        row = (
             f"{entry['recipient']}\n[dim]{readers[entry['recipient']].recipient.role}[/]",
             f"{entry['channel']}\n[dim]{_FORMS[entry['form']]}[/]",
             _bases(entry),
             _received(entry),
             _withheld(entry),
         )
+        told.setdefault(row, []).append(seen.collections[entry["event"]])
+    for (who, channel, basis, received, withheld), kinds in told.items():
+        table.add_row(who, channel, "\n".join(kinds), basis, received, withheld)
+    table.caption = _citations(seen)
+    table.caption_justify = "left"
     return table
+
+
+def _citations(seen: Aftermath) -> str:
+    """Spell the bases out, as the recipients' own alerts cite them."""
+    cited = {
+        f"{grant['legal_basis_id']}: {grant['citation']}"
+        for opened in seen.opened
+        for grant in opened.alert["grants"]
+    }
+    return "\n".join([*sorted(cited), "P3: DPA 2018 Part 3. GDPR: UK GDPR and DPA Part 2."])
 
 
 def _bases(entry: Mapping[str, Any]) -> str:
@@ -87,11 +110,28 @@ def _opened(seen: Aftermath) -> Panel:
     """Show one alert as its reader sees it; the person is synthetic, so it may be shown."""
     one = next(opened for opened in seen.opened if opened.recipient == "cmht")
     lines = [
-        f"[bold]{name}[/]: " + ", ".join(f"{member}={value}" for member, value in members.items())
+        f"[bold]{name}[/]  " + "; ".join(_stated(members))
         for name, members in one.alert["facts"].items()
     ]
     title = "One alert, opened with the community mental health team's own key (synthetic person)"
     return Panel("\n".join(lines), title=title)
+
+
+def _stated(members: Mapping[str, Any]) -> list[str]:
+    """Name each fact of a group; where it comes from is in the alert, not in this picture."""
+    facts = {name: value for name, value in members.items() if name not in PROVENANCE}
+    return [f"{name} [dim]is[/] {_plain(value)}" for name, value in facts.items()]
+
+
+def _plain(value: object) -> str:
+    """Return a value as a reader would say it."""
+    if isinstance(value, Mapping):
+        return ", ".join(_plain(one) for one in value.values())
+    if isinstance(value, list):
+        return ", ".join(_plain(one) for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 def _held(seen: Aftermath) -> Table:

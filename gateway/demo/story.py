@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import apsw
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -69,7 +71,7 @@ async def _play(
                 progress.stop()
                 show(console, seen, stage.readers)
                 if picture:
-                    console.save_svg(str(picture), title="throughgate demo")
+                    _save_picture(console, picture)
                 if keep is not None:
                     keep_received(stage)
                     _say_where(console, keep)
@@ -114,6 +116,12 @@ async def settled(stage: Stage) -> None:
 def _waiting(reader: apsw.Connection) -> bool:
     undecided = reader.execute("SELECT count(*) FROM event WHERE state = 'accepted'").get
     return bool(undecided) or bool(outbox.counts(reader).get("pending"))
+
+
+def _save_picture(console: Console, picture: Path) -> None:
+    # No web font: a picture that fetches one tells a stranger who is looking at it.
+    plain = re.sub(r"@font-face {{.*?}}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    console.save_svg(str(picture), title="throughgate demo", code_format=plain)
 
 
 def _say_where(console: Console, keep: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import apsw
 import orjson
@@ -34,6 +34,7 @@ class Accepting:
     sealed: SealedStore
     new_id: NewId
     now: datetime
+    today: date  # in Europe/London
     slot: int
     organisation_class: str
 
@@ -197,7 +198,7 @@ def _person(
     entries: list[bytes],
 ) -> PersonRef:
     """Find or make the person; link identifiers an agency states together; log what was linked."""
-    identifiers = matching_identifiers(canonical.groups, today=context.now.date())
+    identifiers = matching_identifiers(canonical.groups, today=context.today)
     macs = {
         kind: context.sealed.mac("identifier", kind, text) for kind, text in identifiers.items()
     }

@@ -22,7 +22,7 @@ from gateway.disclosure_log.checkpoint import LogKey, sign_checkpoint
 from gateway.disclosure_log.merkle import EMPTY_ROOT, leaf_hash
 from gateway.disclosure_log.proof import render
 from gateway.disclosure_log.tree import Tree
-from gateway.store.log_tree import restore_tree
+from gateway.store.log_tree import check_head, restore_tree
 from gateway.store.sqlite import StoreUnavailable
 
 T = TypeVar("T")
@@ -63,6 +63,7 @@ class GroupCommit:
         self._key = key
         self._on_fatal = on_fatal
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        check_head(connection, key.verifier_key)
         self._tree = restore_tree(connection)
         self._loop = asyncio.get_running_loop()
         self._poisoned = False

@@ -4,13 +4,19 @@ from collections.abc import Sequence
 
 import apsw
 
-from gateway.disclosure_log.tree import Tree
+from gateway.disclosure_log.checkpoint import BadCheckpoint, VerifierKey, verify_checkpoint
+from gateway.disclosure_log.merkle import EMPTY_ROOT
+from gateway.disclosure_log.tree import LogCorrupt, Tree
 from gateway.store.sqlite import StoreUnavailable
 
 
 def restore_tree(connection: apsw.Connection) -> Tree:
-    """Return the committed tree; its tiles are read through the connection as they are needed."""
-    head = connection.execute("SELECT size FROM log_head").fetchone()
+    """Return the committed tree; its tiles are read through the connection as they are needed.
+
+    Raises:
+        StoreUnavailable: log-corrupt: what is stored does not give the stored root.
+    """
+    size, root = connection.execute("SELECT size, root FROM log_head").fetchone() or (0, EMPTY_ROOT)
 
     def load_tile(level: int, index: int) -> bytes:
         row = connection.execute(
@@ -26,4 +32,35 @@ def restore_tree(connection: apsw.Connection) -> Tree:
         )
         return [leaf for (leaf,) in rows]
 
-    return Tree.restore(head[0] if head else 0, load_tile, load_leaf_hashes)
+    try:
+        tree = Tree.restore(size, load_tile, load_leaf_hashes)
+        adds_up = tree.root() == root
+    except LogCorrupt as error:
+        raise StoreUnavailable("log-corrupt", _CORRUPT) from error
+    if not adds_up:
+        raise StoreUnavailable("log-corrupt", _CORRUPT)
+    return tree
+
+
+def check_head(connection: apsw.Connection, verifier: VerifierKey) -> None:
+    """Check that the newest checkpoint is this key's and states the head: what was signed stands.
+
+    Raises:
+        StoreUnavailable: wrong-log-key, or log-corrupt.
+    """
+    size, root, note = connection.execute(_NEWEST).get
+    if size is None and note is None:
+        return
+    try:
+        newest = verify_checkpoint(note or "", [verifier])
+    except BadCheckpoint as error:
+        raise StoreUnavailable("wrong-log-key", "the log is signed by another key") from error
+    if (newest.size, newest.root) != (size, root):
+        raise StoreUnavailable("log-corrupt", _CORRUPT)
+
+
+_CORRUPT = "the stored log does not give its stored root"
+_NEWEST = (  # one statement: one moment, whatever other workers commit meanwhile
+    "SELECT (SELECT size FROM log_head), (SELECT root FROM log_head),"
+    " (SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1)"
+)

@@ -1,5 +1,7 @@
 """Opening the embedded database: version floor, durability pragmas, schema."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,6 +11,8 @@ SCHEMA_VERSION = 1
 
 # 3.7.0-3.51.2 can corrupt a WAL when two connections checkpoint and commit at once.
 _SQLITE_FLOOR = (3, 51, 3)
+
+_DAMAGED = "the database fails SQLite's quick_check; restore a copy"
 
 
 class StoreUnavailable(Exception):
@@ -44,11 +48,12 @@ def open_writer(path: Path) -> apsw.Connection:
         StoreUnavailable: missing, of another schema, damaged, or SQLite itself is too old.
     """
     connection = _connect(path, apsw.SQLITE_OPEN_READWRITE)
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "FULL")
-    connection.pragma("foreign_keys", True)
-    if connection.pragma("user_version") != SCHEMA_VERSION:
-        raise StoreUnavailable("schema", f"{path} is of another version of this program")
+    with _damage_named():
+        if connection.pragma("user_version") != SCHEMA_VERSION:
+            raise StoreUnavailable("schema", f"{path} is of another version of this program")
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "FULL")
+        connection.pragma("foreign_keys", True)
     return connection
 
 
@@ -67,9 +72,18 @@ def quick_check(connection: apsw.Connection) -> None:
     Raises:
         StoreUnavailable: SQLite finds the file inconsistent.
     """
-    verdict = connection.pragma("quick_check")
-    if verdict != "ok":
-        raise StoreUnavailable("damaged", "the database fails SQLite's quick_check; restore a copy")
+    with _damage_named():
+        if connection.pragma("quick_check") != "ok":
+            raise StoreUnavailable("damaged", _DAMAGED)
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """Turn what SQLite finds at its first look at a damaged file into a refusal to serve it."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise StoreUnavailable("damaged", _DAMAGED) from error
 
 
 def _connect(path: Path, flags: int) -> apsw.Connection:

@@ -1,7 +1,7 @@
 """The store as the path uses it: durable units of work in, rows out."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from gateway.store import acceptance, sqlite
 from gateway.store.acceptance import Acceptance, Accepting, event_context
 from gateway.store.group_commit import GroupCommit, Unit
 from gateway.store.sealed import SealedStore, open_facts, seal_facts
+from gateway.store.sqlite import StoreUnavailable
 from gateway.store.times import moment
 from keys.at_rest import KeyEncryptionKey
 
@@ -48,12 +49,14 @@ class Store:
         """Open the database for serving; checks the whole file first.
 
         Raises:
-            StoreUnavailable: missing, damaged, of another version, or its log does not add up.
+            StoreUnavailable: missing, damaged, of another version or another key, or its log does
+                not add up.
         """
         writer = sqlite.open_writer(path)
         if slot == 0:
             sqlite.quick_check(writer)
         store = cls(path, sealed=SealedStore(key_encryption_key), slot=slot, slots=slots)
+        _hold_to_one_key(writer, store.sealed)
         store._writer = GroupCommit(writer, log_key, on_fatal=on_fatal)
         return store
 
@@ -70,6 +73,7 @@ class Store:
         posted: Posted,
         *,
         now: datetime,
+        today: date,
         organisation_class: str,
         new_id: Callable[[str], str],
     ) -> Acceptance:
@@ -78,6 +82,7 @@ class Store:
             sealed=self.sealed,
             new_id=new_id,
             now=now,
+            today=today,
             slot=self.slot,
             organisation_class=organisation_class,
         )
@@ -144,3 +149,11 @@ class Store:
             received_at=received,
             groups=canonical.groups,
         )
+
+
+def _hold_to_one_key(writer: apsw.Connection, sealed: SealedStore) -> None:
+    """Refuse another key-encryption key than the first: what it wrote would match nothing here."""
+    mark = sealed.mac("key-check").hex()
+    writer.execute("INSERT OR IGNORE INTO setting (name, value) VALUES ('key-check', ?)", (mark,))
+    if writer.execute("SELECT value FROM setting WHERE name = 'key-check'").get != mark:
+        raise StoreUnavailable("wrong-key", "this database is sealed under another key")
