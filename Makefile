@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VECTORS ?= $(abspath ../shared/vectors)
 export THROUGHGATE_VECTORS ?= $(VECTORS)
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup demo test lint types imports faults bench nightly lock docs clean
@@ -18,8 +19,9 @@ setup: $(STAMP)  ## virtual environment, locked dependencies, .venv/bin/throughg
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@.ci/make-venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Installing locked dependencies (about half a minute)"
+	@$(PIP) --require-hashes --only-binary :all: -r requirements-dev.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup  ## the whole story on real servers, in under half a minute
@@ -49,7 +51,7 @@ docs: setup  ## regenerate the terminal picture from a real run
 	$(BIN)/throughgate demo --picture docs/demo.svg
 
 lock: setup  ## resolve the dependencies anew (hashes, no registry addresses)
-	$(BIN)/python -m pip install --quiet uv
+	@$(PIP) uv
 	$(BIN)/uv pip compile pyproject.toml --extra demo --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements-dev.lock
 
