@@ -28,6 +28,7 @@ demo: setup  ## the whole story on real servers, in under half a minute
 	$(BIN)/throughgate demo $(DEMO_ARGS)
 
 test: setup  ## format, lint, types, import contracts, tests
+	@.ci/need openssl curl
 	$(BIN)/python -m tests
 
 lint: setup  ## format and lint only
