@@ -1,0 +1,1 @@
+"""The benchmarks: the gateway's journey beside the ceiling of the machine it runs on."""
