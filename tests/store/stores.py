@@ -1,0 +1,188 @@
+"""Stores to test: opened on a fresh database, and requests to put into them."""
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import apsw
+import orjson
+
+from gateway import clock
+from gateway.disclosure_log import entry
+from gateway.disclosure_log.checkpoint import LogKey
+from gateway.model.event import Event, parse_cloudevent
+from gateway.model.ids import AgencyName
+from gateway.model.posted import Posted
+from gateway.store import sqlite
+from gateway.store.acceptance import Acceptance
+from gateway.store.decisions import quarantine
+from gateway.store.group_commit import Staged, Unit
+from gateway.store.store import Store
+from keys.at_rest import RootKey
+from tests.support.events import release_members
+
+LOG_KEY = LogKey.generate("log.example.org/store")
+KEK = RootKey(bytes(range(32)))
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+PRISON = AgencyName("hmp-exampleton")
+
+_numbers = itertools.count(1)
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    path: Path,
+    *,
+    fatal: list[str] | None = None,
+    key: RootKey = KEK,
+    log_key: LogKey = LOG_KEY,
+    slot: int = 0,
+    slots: int = 1,
+) -> AsyncIterator[Store]:
+    """Open the database at a path, making it if it is not there; close it after."""
+    if not path.exists():
+        sqlite.create(path)
+    store = await Store.open(
+        path,
+        key_encryption_key=key,
+        log_key=log_key,
+        on_fatal=(fatal if fatal is not None else []).append,
+        slot=slot,
+        slots=slots,
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def body(text: str = "") -> bytes:
+    """Return an entry unlike any other."""
+    return entry.security(at=NOW, code=f"test-{next(_numbers)}-{text}", agency=None).encode()
+
+
+def logging(*entries: bytes) -> Unit[int]:
+    """Return a unit that writes these entries; its result is how many."""
+    return lambda _connection: Staged(len(entries), entries)
+
+
+def setting(name: str, value: str, entries: Sequence[bytes] = ()) -> Unit[str]:
+    """Return a unit that writes one row of settings, and entries."""
+
+    def unit(connection: apsw.Connection) -> Staged[str]:
+        connection.execute("INSERT INTO setting (name, value) VALUES (?, ?)", (name, value))
+        return Staged(name, entries)
+
+    return unit
+
+
+def pragma(name: str, value: int) -> Unit[None]:
+    """Return a unit that sets something of the writer's own connection."""
+
+    def unit(connection: apsw.Connection) -> Staged[None]:
+        connection.pragma(name, value)
+        return Staged(None)
+
+    return unit
+
+
+def posted(
+    *events: dict[str, Any],
+    message_id: str = "msg-1",
+    signed: bytes | None = None,
+    agency: AgencyName = PRISON,
+) -> Posted:
+    """Return a request whose signature was checked; its bytes are its events unless given."""
+    return Posted(
+        agency=agency,
+        message_id=message_id,
+        timestamp="1772443800",
+        signature="v1a,c2lnbmF0dXJl",
+        signed=signed if signed is not None else orjson.dumps(events),
+        raw=None,
+        events=tuple(parse_cloudevent(event) for event in events),
+    )
+
+
+def one_release(person: int = 1, **changes: Any) -> dict[str, Any]:
+    """Return a release event, some of its top-level members changed."""
+    return release_members(person) | changes
+
+
+def about(identifiers: dict[str, str], *, id_: str) -> dict[str, Any]:
+    """Return a release event about whoever has these identifiers."""
+    event = release_members(1, id_=id_)
+    stated = {
+        name: value
+        for name, value in event["data"]["identifiers"].items()
+        if name not in {"noms", "crn"}
+    }
+    event["data"]["identifiers"] = stated | identifiers
+    return event
+
+
+async def accept(
+    store: Store, request: Posted, *, organisation_class: str = "prison"
+) -> Acceptance:
+    return await store.accept(
+        request,
+        now=NOW,
+        today=NOW.date(),
+        organisation_class=organisation_class,
+        new_id=clock.new_id,
+    )
+
+
+async def accepted(
+    store: Store, event: dict[str, Any], *, organisation_class: str = "prison"
+) -> Event:
+    """Accept one event in a request of its own and return it as the gateway holds it."""
+    request = posted(event, message_id=f"msg-{next(_numbers)}")
+    (found,) = (await accept(store, request, organisation_class=organisation_class)).new
+    return found
+
+
+def undecided(store: Store) -> list[Event]:
+    """Return the events this worker still has to decide."""
+    return store.undecided(limit=100)
+
+
+async def set_aside(store: Store, event: Event, entry: bytes, *, after: int) -> bool:
+    """Count a failure to decide an event; return whether it is now quarantined."""
+    return await store.commit(quarantine(event, entry, after=after))
+
+
+def entries(path: Path) -> list[bytes]:
+    """Return every committed entry, in order."""
+    return column(path, "SELECT body FROM log_entry ORDER BY idx")
+
+
+def operations(path: Path) -> list[str]:
+    """Return the operation of every committed entry, in order."""
+    return [orjson.loads(one)["op"] for one in entries(path)]
+
+
+def checkpoints(path: Path) -> list[str]:
+    """Return every committed checkpoint, smallest first."""
+    return column(path, "SELECT note FROM log_checkpoint ORDER BY size")
+
+
+def column(path: Path, statement: str) -> list[Any]:
+    """Read one column over a connection of its own."""
+    reader = sqlite.open_reader(path)
+    try:
+        return [value for (value,) in reader.execute(statement).fetchall()]
+    finally:
+        reader.close()
+
+
+def edit(path: Path, statement: str, bindings: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+    """Change the database behind the store's back."""
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(5000)
+    connection.execute(statement, bindings)
+    assert connection.total_changes() > 0, "the edit changed nothing"
+    connection.close()

@@ -1,0 +1,210 @@
+"""What rests in the database: sealed, bound to its row and its person, and to one key (P8)."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.disclosure_log.checkpoint import LogKey
+from gateway.model.event import Event
+from gateway.model.ids import PersonRef
+from gateway.people import with_event
+from gateway.store.decisions import Decided, commit
+from gateway.store.sealed import SealedStore
+from gateway.store.sqlite import StoreUnavailable
+from gateway.store.store import Store
+from keys.at_rest import RootKey
+from keys.problem import KeyProblem
+from tests.store.stores import (
+    KEK,
+    NOW,
+    accepted,
+    body,
+    column,
+    edit,
+    entries,
+    one_release,
+    opened,
+    undecided,
+)
+from tests.support.events import MARK, noms
+
+OTHER_KEK = RootKey(hashlib.sha256(b"another").digest())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "throughgate.db"
+
+
+async def decide(store: Store, event: Event) -> None:
+    """Commit a decision that told nobody, but keeps what the event said of the person."""
+    person, version = store.person(event.person)
+    decided = Decided(
+        event=event,
+        person_version=version,
+        facts=store.seal_person(with_event(person, event)),
+        disclosures=(),
+        held=(),
+        refusals=(body(),),
+        now=NOW,
+        slot=0,
+    )
+    assert (await store.commit(commit(decided))).verdict == "committed"
+
+
+async def test_no_page_of_any_database_file_holds_what_an_event_said(path: Path) -> None:
+    async with opened(path) as store:
+        for number in range(30):
+            await decide(store, await accepted(store, one_release(number)))
+        files = sorted(file.name for file in path.parent.iterdir())
+        assert files == ["throughgate.db", "throughgate.db-shm", "throughgate.db-wal"]
+        searched = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    searched += path.read_bytes()  # closed: the write-ahead log is folded in
+    assert len(searched) > 100_000
+    for canary in (MARK, noms(7), "release-7", "SED_NO_LICENCE", "2026-04-20", "exampleshire"):
+        assert canary.encode() not in searched, canary
+
+
+async def test_what_was_sealed_is_read_back_whole(path: Path) -> None:
+    async with opened(path) as store:
+        event = await accepted(store, one_release(3))
+        await decide(store, event)
+    async with opened(path) as store:
+        person, version = store.person(event.person)
+    assert version == 1
+    assert {name: group.members for name, group in person.facts.items()} == dict(event.groups)
+
+
+async def test_undecided_events_come_back_as_they_were_accepted(path: Path) -> None:
+    async with opened(path) as store:
+        events = [await accepted(store, one_release(number)) for number in range(5)]
+    async with opened(path) as store:
+        found = {event.ref: event for event in undecided(store)}
+    assert found == {event.ref: event for event in events}
+
+
+async def test_another_key_encryption_key_is_refused_before_anything_is_written(
+    path: Path,
+) -> None:
+    async with opened(path) as store:
+        await accepted(store, one_release(1))
+    before = path.read_bytes(), entries(path)
+    with pytest.raises((StoreUnavailable, KeyProblem)):
+        async with opened(path, key=OTHER_KEK) as store:
+            await accepted(store, one_release(2))
+    assert (path.read_bytes(), entries(path)) == before
+
+
+async def test_another_log_key_signs_nothing(path: Path) -> None:
+    """Two keys under one origin are two logs: a checkpoint by another key is refused at start."""
+    async with opened(path) as store:
+        await accepted(store, one_release(1))
+    before = entries(path)
+    with pytest.raises(StoreUnavailable):
+        async with opened(path, log_key=LogKey.generate("log.example.org/store")) as store:
+            await accepted(store, one_release(2))
+    assert entries(path) == before
+
+
+async def test_facts_moved_to_another_person_do_not_open(path: Path) -> None:
+    async with opened(path) as store:
+        one, two = [await accepted(store, one_release(number)) for number in (1, 2)]
+        await decide(store, one)
+        await decide(store, two)
+    edit(
+        path,
+        "UPDATE person SET facts = (SELECT facts FROM person WHERE ref = ?) WHERE ref = ?",
+        (one.person, two.person),
+    )
+    async with opened(path) as store:
+        with pytest.raises(KeyProblem):
+            store.person(two.person)
+        assert store.person(one.person)[0].facts
+
+
+async def test_a_data_key_moved_to_another_person_does_not_unwrap(path: Path) -> None:
+    async with opened(path) as store:
+        one, two = [await accepted(store, one_release(number)) for number in (1, 2)]
+        await decide(store, one)
+        await decide(store, two)
+    edit(
+        path,
+        "UPDATE person SET (facts, wrapped_key) ="
+        " (SELECT facts, wrapped_key FROM person WHERE ref = ?) WHERE ref = ?",
+        (one.person, two.person),
+    )
+    async with opened(path) as store:
+        with pytest.raises(KeyProblem):
+            store.person(two.person)
+
+
+ALTERED = {
+    "given to another person": "SET person = (SELECT person FROM event WHERE ref = :two)",
+    "content of another row": "SET sealed = (SELECT sealed FROM event WHERE ref = :two)",
+    "content blanked": "SET sealed = zeroblob(100 + 0 * length(:two))",
+}
+
+
+@pytest.mark.parametrize("alteration", ALTERED.values(), ids=ALTERED.keys())
+async def test_an_event_row_that_was_altered_does_not_open(path: Path, alteration: str) -> None:
+    async with opened(path) as store:
+        one, two = [await accepted(store, one_release(number)) for number in (1, 2)]
+    edit(path, f"UPDATE event {alteration} WHERE ref = :one", {"one": one.ref, "two": two.ref})
+    async with opened(path) as store:
+        try:
+            taken_up = {event.ref for event in undecided(store)}
+        except KeyProblem:
+            return
+    assert taken_up == {two.ref}
+
+
+async def test_a_row_that_does_not_open_does_not_keep_the_others_from_being_taken_up(
+    path: Path,
+) -> None:
+    """P15: one damaged event is for a human; those behind it are still owed."""
+    async with opened(path) as store:
+        events = [await accepted(store, one_release(number)) for number in range(3)]
+    edit(path, "UPDATE event SET sealed = zeroblob(100) WHERE ref = ?", (events[0].ref,))
+    async with opened(path) as store:
+        assert {event.ref for event in undecided(store)} == {event.ref for event in events[1:]}
+
+
+async def test_what_is_sealed_for_a_row_opens_for_no_other(path: Path) -> None:
+    async with opened(path) as store:
+        event = await accepted(store, one_release(1))
+        sealed = store.seal_for(event.person, b"content", b"held:alt_1")
+        (wrapped,) = column(path, "SELECT wrapped_key FROM person")
+        key = SealedStore(KEK).data_key(event.person, wrapped)
+        assert key.open(sealed, b"held:alt_1") == b"content"
+        with pytest.raises(KeyProblem):
+            key.open(sealed, b"held:alt_2")
+
+
+async def test_the_same_content_is_never_sealed_to_the_same_bytes(path: Path) -> None:
+    async with opened(path) as store:
+        event = await accepted(store, one_release(1))
+        person = replace(store.person(event.person)[0], facts={})
+        assert store.seal_person(person) != store.seal_person(person)
+
+
+def test_digests_are_keyed_and_parts_do_not_run_together() -> None:
+    sealed, other = SealedStore(KEK), SealedStore(OTHER_KEK)
+    assert sealed.mac("p", "ab", "c") == SealedStore(KEK).mac("p", "ab", "c")
+    assert sealed.mac("p", "ab", "c") != sealed.mac("p", "a", "bc")
+    assert sealed.mac("p", "ab") != sealed.mac("q", "ab")
+    assert sealed.mac("p", "ab") != other.mac("p", "ab")
+    assert len(sealed.mac("p")) == 32
+
+
+def test_more_persons_than_are_kept_in_memory_are_still_opened() -> None:
+    sealed = SealedStore(KEK)
+    wrapped = {ref: sealed.new_person(ref) for ref in map(_ref, range(5000))}
+    for ref in (_ref(0), _ref(4999)):
+        blob = sealed.data_key(ref, wrapped[ref]).seal(b"x", b"row")
+        assert SealedStore(KEK).data_key(ref, wrapped[ref]).open(blob, b"row") == b"x"
+
+
+def _ref(number: int) -> PersonRef:
+    return PersonRef(f"per_{number}")
