@@ -76,8 +76,10 @@ class Auditor:
 
     def prove(self, index: int) -> str:
         """Return tlog-proof text for an entry against the newest checkpoint."""
-        path = restore_tree(self._reader).inclusion_path(index)
-        return proof.render(index=index, path=path, checkpoint=self.latest_checkpoint())
+        with self._reader:  # one snapshot: a commit in between would part path and checkpoint
+            path = restore_tree(self._reader).inclusion_path(index)
+            note = self.latest_checkpoint()
+        return proof.render(index=index, path=path, checkpoint=note)
 
     def findings(self) -> list[Finding]:
         """Return every alert in the outbox with its entry, each proof verified now."""

@@ -35,6 +35,7 @@ LADDER: Final = tuple(
 )
 GIVE_UP_AFTER: Final = timedelta(days=3)
 LANE_WIDTH: Final = 32  # attempts under way at once over one endpoint
+RECORD_AGAIN_S: Final = 1.0
 MAX_IN_MEMORY: Final = 2000  # rows taken up; the rest wait in the outbox
 
 
@@ -170,8 +171,17 @@ class Deliverer:
         """Store the outcome; return whether the row stays pending."""
         attempted = after(row, outcome, self._with.clock(), self._with)
         ATTEMPTS.labels(row.channel, attempted.state).inc()
-        await self._with.commit(outbox.record(attempted))
-        return attempted.state == "pending"
+        while True:
+            try:
+                await self._with.commit(outbox.record(attempted))
+            except StoreUnavailable as error:
+                if error.code != "no-space" or self._stopping:
+                    raise
+                # Known here and nowhere else: put back unrecorded, it would be sent again at once.
+                _LOG.error("outcome not stored yet", code=error.code, alert=row.alert)
+                await asyncio.sleep(RECORD_AGAIN_S)
+            else:
+                return attempted.state == "pending"
 
 
 def after(row: OutboxRow, outcome: Outcome, now: datetime, delivering: Delivering) -> Attempted:

@@ -26,7 +26,7 @@ from gateway.metrics import DECISIONS, EVENTS, KEY_PROBLEMS, UNDECIDED
 from gateway.model.decision import Permit, Refusal
 from gateway.model.disclosure import Disclosure
 from gateway.model.event import Event
-from gateway.model.ids import EventRef, PersonRef
+from gateway.model.ids import AgencyName, EventRef, PersonRef
 from gateway.model.posted import Conflict, Receipt
 from gateway.people import with_event
 from gateway.receive import Receiving, Request, UntrustedSource, receive
@@ -171,7 +171,7 @@ class Pipeline:
 
     async def start(self) -> None:
         """Take up what an earlier run left, and start the loops."""
-        self._fill()
+        await self._fill()
         self._tasks = [
             asyncio.create_task(self._decide_loop(), name=f"decide-{number}")
             for number in range(DECIDED_AT_ONCE)
@@ -211,20 +211,27 @@ class Pipeline:
         _LOG.error("cannot decide", error=type(error).__name__, event_ref=event.ref)
         if isinstance(error, StoreUnavailable):
             return  # the store's trouble is not the event's
-        logged = entry.security(at=self._clock(), code="event-quarantined", agency=event.agency)
+        await self._quarantine(event.ref, event.agency, after=QUARANTINE_AFTER)
+
+    async def _quarantine(self, ref: EventRef, agency: AgencyName, *, after: int) -> None:
+        logged = entry.security(
+            at=self._clock(), code="event-quarantined", agency=agency, event=ref
+        )
         with contextlib.suppress(StoreUnavailable):
-            await self._store.commit(quarantine(event, logged.encode(), after=QUARANTINE_AFTER))
+            await self._store.commit(quarantine(ref, logged.encode(), after=after))
 
     async def _sweep_loop(self) -> None:
         while True:
-            self._fill()
+            await self._fill()
             await asyncio.sleep(SWEEP_EVERY_S)
 
-    def _fill(self) -> None:
+    async def _fill(self) -> None:
         """Take up undecided events and due outbox rows that are not in memory."""
-        if self._resume and not self._known:
-            found = self._store.undecided(limit=self._bound)
-            self._resume = len(found) == self._bound
+        if self._resume and len(self._known) <= self._bound // 2:
+            found, unopened = self._store.undecided(limit=self._bound)
+            self._resume = len(found) + len(unopened) == self._bound
+            for ref, agency in unopened:  # damaged at rest: no retry will mend it
+                await self._quarantine(ref, agency, after=1)
             for event in found:
                 self._enqueue(event)
         if self._deliverer.room:

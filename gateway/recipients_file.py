@@ -119,6 +119,9 @@ def _recipient(
     endpoints = item.get("endpoint") or []
     if not endpoints:
         raise ValueError("endpoint: at least one is required, or nobody can be told")
+    channels = [one.get("channel") for one in endpoints]
+    if len(set(channels)) != len(channels):
+        raise ValueError("endpoint: one of each channel; another desk is another recipient")
     id_ = RecipientId(item["id"])
     return Recipient(
         id=id_,

@@ -36,10 +36,10 @@ def serve(config_file: Path, config: Config, *, workers: int) -> int:
         StoreUnavailable: another gateway already serves this database.
     """
     check_floor()
-    with _only_one(config), _listening(config) as listener:
+    with _only_one(config) as lock, _listening(config) as listener:
         if workers == 1:
             return run_worker(config, listener, slot=0, slots=1)
-        return _supervise(config_file, listener, workers)
+        return _supervise(config_file, listener, lock, workers)
 
 
 def run_worker(config: Config, listener: socket.socket, *, slot: int, slots: int) -> int:
@@ -64,6 +64,10 @@ def check_floor() -> None:
 async def _worker(config: Config, listener: socket.socket, slot: int, slots: int) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    if slots > 1:
+        # A pipe from the supervisor, which never writes: it ends when the supervisor has died, and
+        # a worker without one would serve on unseen beside the next gateway.
+        loop.add_reader(sys.stdin.fileno(), _orphaned, stopping)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with running(config, slot=slot, slots=slots) as application:
@@ -78,8 +82,16 @@ async def _worker(config: Config, listener: socket.socket, slot: int, slots: int
     _LOG.info("stopped", slot=slot)
 
 
-def _supervise(config_file: Path, listener: socket.socket, workers: int) -> int:
-    """Keep N workers running on one socket until told to stop."""
+def _orphaned(stopping: asyncio.Event) -> None:
+    asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+    stopping.set()
+
+
+def _supervise(config_file: Path, listener: socket.socket, lock: int, workers: int) -> int:
+    """Keep N workers running on one socket until told to stop.
+
+    They hold the lock too: while one of them lives, no other gateway may start.
+    """
     stopping = False
 
     def stop(_number: int, _frame: object) -> None:
@@ -88,31 +100,33 @@ def _supervise(config_file: Path, listener: socket.socket, workers: int) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    children = {slot: _start(config_file, listener, slot, workers) for slot in range(workers)}
+    children = {slot: _start(config_file, listener, lock, slot, workers) for slot in range(workers)}
     while not stopping:
         time.sleep(0.2)
         for slot, child in children.items():
             if child.poll() is not None and not stopping:
                 _LOG.error("worker ended", slot=slot, code=str(child.returncode))
                 time.sleep(_RESTART_WAIT_S)
-                children[slot] = _start(config_file, listener, slot, workers)
+                children[slot] = _start(config_file, listener, lock, slot, workers)
     for child in children.values():
         child.terminate()
     return max(abs(child.wait()) for child in children.values())
 
 
 def _start(
-    config_file: Path, listener: socket.socket, slot: int, slots: int
+    config_file: Path, listener: socket.socket, lock: int, slot: int, slots: int
 ) -> subprocess.Popen[bytes]:
     descriptor = listener.fileno()
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(config_file)]
     command += ["--slot", str(slot), "--slots", str(slots), "--descriptor", str(descriptor)]
-    return subprocess.Popen(command, pass_fds=(descriptor,))  # noqa: S603 - our own command
+    return subprocess.Popen(  # noqa: S603 - our own command
+        command, stdin=subprocess.PIPE, pass_fds=(descriptor, lock)
+    )
 
 
 @contextlib.contextmanager
-def _only_one(config: Config) -> Iterator[None]:
-    """Hold the instance's lock: two gateways on one database would both own its work."""
+def _only_one(config: Config) -> Iterator[int]:
+    """Hold the instance's lock, and yield its descriptor: two gateways would both own its work."""
     path = config.path(config.instance.database).with_suffix(".lock")
     with path.open("w") as lock:
         try:
@@ -121,7 +135,7 @@ def _only_one(config: Config) -> Iterator[None]:
             raise StoreUnavailable(
                 "in-use", "another gateway already serves this instance"
             ) from None
-        yield
+        yield lock.fileno()
 
 
 @contextlib.contextmanager

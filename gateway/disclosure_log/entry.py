@@ -247,9 +247,11 @@ def erasure(*, at: datetime, person: PersonRef, actor: str, reason: str) -> Entr
     return _entry("erasure", at, person=person, actor=actor, reason=reason)
 
 
-def security(*, at: datetime, code: str, agency: AgencyName | None) -> Entry:
+def security(
+    *, at: datetime, code: str, agency: AgencyName | None, event: EventRef | None = None
+) -> Entry:
     """Something an operator must look at; `agency` is None when nobody proved who they were."""
-    return _entry("security", at, code=code, agency=agency)
+    return _entry("security", at, code=code, agency=agency, event=event)
 
 
 def directory(*, at: datetime, action: str, subject: str, actor: str, digest: str) -> Entry:

@@ -9,6 +9,7 @@ import apsw
 
 from gateway.model.disclosure import Disclosure
 from gateway.model.event import Event
+from gateway.model.ids import EventRef
 from gateway.store.group_commit import Proofs, Staged, Unit
 from gateway.store.times import milliseconds
 
@@ -100,7 +101,7 @@ def _rows(decided: Decided, first: int, proofs: Sequence[str]) -> list[tuple[obj
     ]
 
 
-def quarantine(event: Event, entry: bytes, *, after: int) -> Unit[bool]:
+def quarantine(event: EventRef, entry: bytes, *, after: int) -> Unit[bool]:
     """Return the unit that counts a failed decision and, after so many, sets the event aside.
 
     Its result is whether the event is now quarantined; its bytes stay sealed for the DPO.
@@ -111,9 +112,9 @@ def quarantine(event: Event, entry: bytes, *, after: int) -> Unit[bool]:
             "UPDATE event SET failures = failures + 1,"
             " state = CASE WHEN failures + 1 >= ? THEN 'quarantined' ELSE state END"
             " WHERE ref = ? AND state = 'accepted'",
-            (after, event.ref),
+            (after, event),
         )
-        row = connection.execute("SELECT state FROM event WHERE ref = ?", (event.ref,)).fetchone()
+        row = connection.execute("SELECT state FROM event WHERE ref = ?", (event,)).fetchone()
         done = row is not None and row[0] == "quarantined"
         return Staged(done, [entry] if done else [])
 

@@ -67,6 +67,7 @@ class GroupCommit:
         self._tree = restore_tree(connection)
         self._loop = asyncio.get_running_loop()
         self._poisoned = False
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
@@ -78,14 +79,16 @@ class GroupCommit:
             Anything the unit raised; its own changes are rolled back, its neighbours' are not.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        if self._poisoned:
-            future.set_exception(StoreUnavailable("poisoned", "the store failed; restart"))
+        if self._poisoned or self._closed:
+            code = "poisoned" if self._poisoned else "closed"
+            future.set_exception(StoreUnavailable(code, "the store takes no more; restart"))
             return future
         self._queue.put(_Job(unit, future))
         return future
 
     async def close(self) -> None:
         """Commit what is queued, then close the connection."""
+        self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._connection.close()
@@ -138,6 +141,9 @@ class GroupCommit:
         self._connection.execute("SAVEPOINT unit")
         try:
             job.staged = job.unit(self._connection)
+        except apsw.ConstraintError as error:
+            job.error = error  # the unit's own doing: its neighbours need not suffer
+            self._connection.execute("ROLLBACK TO unit")
         except apsw.Error:
             raise  # the store's own trouble: the whole batch fails, loudly
         except Exception as error:  # noqa: BLE001 - handed to the caller through its future

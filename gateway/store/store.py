@@ -12,6 +12,7 @@ from gateway.model.event import Event, parse_cloudevent
 from gateway.model.ids import AgencyName, EventRef, PersonRef
 from gateway.model.person import Person
 from gateway.model.posted import Posted
+from gateway.model.problem import MalformedEvent
 from gateway.model.strict_json import read_json
 from gateway.store import acceptance, sqlite
 from gateway.store.acceptance import Acceptance, Accepting, event_context
@@ -20,6 +21,7 @@ from gateway.store.sealed import SealedStore, open_facts, seal_facts
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.times import moment
 from keys.at_rest import KeyEncryptionKey
+from keys.problem import KeyProblem
 
 T = TypeVar("T")
 
@@ -106,15 +108,23 @@ class Store:
         wrapped, _facts, _version = self._person_row(ref)
         return self.sealed.data_key(ref, wrapped).seal(plaintext, context)
 
-    def undecided(self, *, limit: int) -> list[Event]:
-        """Return this worker's accepted events that await a decision, oldest first."""
+    def undecided(self, *, limit: int) -> tuple[list[Event], list[tuple[EventRef, AgencyName]]]:
+        """Return this worker's accepted events that await a decision, oldest first; and, apart,
+        those that do not open any more, which nobody can decide."""
         rows = self.reader.execute(
             "SELECT event.ref, agency, person, kind, received_at, sealed, wrapped_key FROM event"
             " JOIN person ON person.ref = event.person WHERE state = 'accepted' AND slot % ? = ?"
             " ORDER BY received_at, event.ref LIMIT ?",
             (self.slots, self.slot, limit),
         ).fetchall()
-        return [self._event(row) for row in rows]
+        found: list[Event] = []
+        unopened: list[tuple[EventRef, AgencyName]] = []
+        for row in rows:
+            try:
+                found.append(self._event(row))
+            except (KeyProblem, MalformedEvent):
+                unopened.append((EventRef(str(row[0])), AgencyName(str(row[1]))))
+        return found, unopened
 
     def latest_checkpoint(self) -> str | None:
         """Return the newest signed checkpoint, or None before the first entry."""

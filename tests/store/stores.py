@@ -147,12 +147,13 @@ async def accepted(
 
 def undecided(store: Store) -> list[Event]:
     """Return the events this worker still has to decide."""
-    return store.undecided(limit=100)
+    found, _unopened = store.undecided(limit=100)
+    return found
 
 
 async def set_aside(store: Store, event: Event, entry: bytes, *, after: int) -> bool:
     """Count a failure to decide an event; return whether it is now quarantined."""
-    return await store.commit(quarantine(event, entry, after=after))
+    return await store.commit(quarantine(event.ref, entry, after=after))
 
 
 def entries(path: Path) -> list[bytes]:
