@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,7 +20,7 @@ from gateway.channels.contract import Channel
 from gateway.disclosure_log import entry
 from gateway.metrics import ATTEMPTS
 from gateway.model.disclosure import Parcel
-from gateway.model.ids import AlertId, EndpointId, PersonRef
+from gateway.model.ids import EndpointId, PersonRef
 from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
 from gateway.model.party import ChannelName
 from gateway.store import outbox
@@ -57,9 +58,19 @@ class _Lane:
     """One endpoint: how many attempts run, which persons are busy, who waits behind them."""
 
     running: int = 0
-    ready: deque[OutboxRow] = field(default_factory=deque)
+    urgent: deque[OutboxRow] = field(default_factory=deque)
+    routine: deque[OutboxRow] = field(default_factory=deque)
     busy: dict[PersonRef, deque[OutboxRow]] = field(default_factory=dict)
     deferred: set[PersonRef] = field(default_factory=set)  # an older alert is still owed
+
+    def queue(self, row: OutboxRow) -> None:
+        """Put a row in its line: urgent before routine, each first come first served."""
+        (self.urgent if row.urgent else self.routine).append(row)
+
+    def next(self) -> OutboxRow | None:
+        """Take the row that goes next, or None."""
+        line = self.urgent or self.routine
+        return line.popleft() if line else None
 
 
 class Deliverer:
@@ -68,9 +79,14 @@ class Deliverer:
     def __init__(self, delivering: Delivering) -> None:
         self._with = delivering
         self._lanes: defaultdict[EndpointId, _Lane] = defaultdict(_Lane)
-        self._taken: set[tuple[AlertId, EndpointId]] = set()
+        self._taken: set[outbox.Key] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+
+    @property
+    def taken(self) -> AbstractSet[outbox.Key]:
+        """The rows taken up and not yet settled."""
+        return self._taken
 
     @property
     def room(self) -> int:
@@ -100,10 +116,7 @@ class Deliverer:
             behind.append(row)
         else:
             lane.busy[row.person] = deque()
-            if row.urgent:
-                lane.ready.appendleft(row)
-            else:
-                lane.ready.append(row)
+            lane.queue(row)
             self._start(lane)
         return True
 
@@ -114,9 +127,9 @@ class Deliverer:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, lane: _Lane) -> None:
-        while lane.ready and lane.running < LANE_WIDTH and not self._stopping:
+        while lane.running < LANE_WIDTH and not self._stopping and (row := lane.next()):
             lane.running += 1
-            task = asyncio.create_task(self._attempt(lane, lane.ready.popleft()))
+            task = asyncio.create_task(self._attempt(lane, row))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -144,7 +157,7 @@ class Deliverer:
         else:
             lane.deferred.discard(person)
             if behind:
-                lane.ready.append(behind.popleft())
+                lane.queue(behind.popleft())
                 lane.busy[person] = behind
 
     async def _try(self, row: OutboxRow) -> Outcome:

@@ -17,7 +17,7 @@ class Directory:
     def __init__(self, reader: apsw.Connection, catalogues: Catalogues) -> None:
         self._reader = reader
         self._catalogues = catalogues
-        self._version: str | None = None
+        self.marker: str | None = None  # of the directory this snapshot shows
         self.agencies: Mapping[AgencyName, Agency] = {}
         self.recipients: Mapping[RecipientId, Recipient] = {}
         self.classes: Mapping[AgencyName, str] = {}
@@ -27,7 +27,7 @@ class Directory:
 
     def refresh(self) -> bool:
         """Take in changes committed since, by any process; return whether there were some."""
-        if rows.version(self._reader) == self._version:
+        if rows.version(self._reader) == self.marker:
             return False
         self._read()
         return True
@@ -51,7 +51,7 @@ class Directory:
         return own and may_post(self._catalogues, agency.organisation_class, kind)
 
     def _read(self) -> None:
-        self._version = rows.version(self._reader)
+        self.marker = rows.version(self._reader)
         self.agencies = rows.agencies(self._reader)
         self.recipients = rows.recipients(self._reader)
         self.classes = {name: agency.organisation_class for name, agency in self.agencies.items()}

@@ -61,11 +61,14 @@ def disclose(
     Pure but for `context`.
     """
     alert = AlertId(context.new_id("alt"))
-    body = _alert(alert, permit, event, recipient, select(person, permit), context)
+    view = select(person, permit)
+    body = canonical_json(_alert(alert, permit, event, recipient, view, context))
+    digest_key = context.random_bytes(32)
     telling = _Telling(
         alert=alert,
         body=body,
-        digest_key=context.random_bytes(32),
+        digest_key=digest_key,
+        payload_mac=hmac.new(digest_key, body, hashlib.sha256).hexdigest(),
         permit=permit,
         event=event,
         recipient=recipient,
@@ -92,16 +95,13 @@ class _Telling:
     """What is the same over every endpoint of one alert."""
 
     alert: AlertId
-    body: JsonObject
+    body: bytes  # the alert, canonical JSON
     digest_key: bytes  # lets the recipient, and nobody else, tie the log entry to the content
+    payload_mac: str  # HMAC-SHA256 of `body` under it, hex
     permit: Permit
     event: Event
     recipient: Recipient
     context: Disclosing
-
-    @property
-    def payload_mac(self) -> str:
-        return hmac.new(self.digest_key, canonical_json(self.body), hashlib.sha256).hexdigest()
 
 
 def _forms(endpoint: Endpoint) -> tuple[Form, ...]:
@@ -120,12 +120,10 @@ def _over(endpoint: Endpoint, form: Form, telling: _Telling) -> tuple[Disclosure
         KeyProblem: the endpoint's key cannot be used.
     """
     logged = _entry(endpoint, form, telling)
-    plaintext = canonical_json(
-        {
-            "alert": telling.body,
-            "entry": base64.b64encode(logged).decode(),
-            "digest_key": base64.b64encode(telling.digest_key).decode(),
-        }
+    plaintext = b'{"alert":%b,"digest_key":"%b","entry":"%b"}' % (
+        telling.body,
+        base64.b64encode(telling.digest_key),
+        base64.b64encode(logged),
     )
     disclosure = Disclosure(
         alert=telling.alert,

@@ -18,7 +18,7 @@ import structlog
 from adapters.contract import Adapter
 from gateway import clock
 from gateway.decide import decide
-from gateway.deliver import Deliverer
+from gateway.deliver import MAX_IN_MEMORY, Deliverer
 from gateway.directory import Directory
 from gateway.disclose import Disclosing, Told, disclose
 from gateway.disclosure_log import entry
@@ -27,6 +27,7 @@ from gateway.model.decision import Permit, Refusal
 from gateway.model.disclosure import Disclosure
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef, PersonRef
+from gateway.model.person import Person
 from gateway.model.posted import Conflict, Receipt
 from gateway.people import with_event
 from gateway.receive import Receiving, Request, UntrustedSource, receive
@@ -34,6 +35,7 @@ from gateway.store import outbox
 from gateway.store.acceptance import Acceptance
 from gateway.store.decisions import Committed, Decided, commit, quarantine
 from gateway.store.outbox import OutboxRow
+from gateway.store.sealed import Held
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
 from policies.catalogue import Catalogues
@@ -134,40 +136,47 @@ class Pipeline:
     async def tell(self, event: Event) -> None:
         """Decide one event, disclose it, and hand what must leave to delivery.
 
-        Commits once; a person who changed meanwhile is decided again.
+        Commits once; if the person or the directory changed meanwhile, decides again.
         """
-        self._directory.refresh()
         while True:
-            now = self._clock()
-            person, version = self._store.person(event.person)
-            person = with_event(person, event)
-            decisions = decide(
-                event,
-                person,
-                recipients=self._directory.recipients.values(),
-                rulebook=self._law.rulebook,
-                classes=self._directory.classes,
-                today=clock.day(now),
+            told, decided = self._decide(event)
+            committed = await self._store.commit(
+                commit(decided, directory=lambda: self._store.directory_marker)
             )
-            context = self._disclosing(now)
-            told = [
-                disclose(
-                    decision, event, person, self._directory.recipients[decision.recipient], context
-                )
-                for decision in decisions
-                if isinstance(decision, Permit)
-            ]
-            refused = [one for one in decisions if isinstance(one, Refusal)]
-            decided = self._decided(
-                event, version, self._store.seal_person(person), told, refused, now
-            )
-            committed = await self._store.commit(commit(decided))
-            if committed.verdict != "person-changed":
+            if committed.verdict in {"committed", "already-decided"}:
                 break
         if committed.verdict == "committed":
-            self._count(told, refused)
+            self._count(told)
             for row in _rows(decided, committed):
                 self._deliverer.take(row)
+
+    def _decide(self, event: Event) -> tuple["_Told", Decided]:
+        """Decide and disclose an event against what is known now; nothing is stored yet."""
+        now = self._clock()
+        marker = self._store.directory_marker
+        if marker != self._directory.marker:
+            self._directory.refresh()
+        held = self._store.held(event.person)
+        person = with_event(held.person, event)
+        decisions = decide(
+            event,
+            person,
+            recipients=self._directory.recipients.values(),
+            rulebook=self._law.rulebook,
+            classes=self._directory.classes,
+            today=clock.day(now),
+        )
+        context = self._disclosing(now)
+        recipients = self._directory.recipients
+        outcome = _Told(
+            told=[
+                disclose(one, event, person, recipients[one.recipient], context)
+                for one in decisions
+                if isinstance(one, Permit)
+            ],
+            refused=[one for one in decisions if isinstance(one, Refusal)],
+        )
+        return outcome, self._decided(event, held, person, outcome, now)
 
     async def start(self) -> None:
         """Take up what an earlier run left, and start the loops."""
@@ -240,9 +249,10 @@ class Pipeline:
                 now=self._clock(),
                 slot=self._store.slot,
                 slots=self._store.slots,
-                limit=self._deliverer.room,
+                limit=MAX_IN_MEMORY,
             )
-            for row in due:
+            missing = [key for key in due if key not in self._deliverer.taken]
+            for row in outbox.load(self._store.reader, missing[: self._deliverer.room]):
                 self._deliverer.take(row, swept=True)
 
     def _enqueue(self, event: Event) -> None:
@@ -276,28 +286,21 @@ class Pipeline:
         )
 
     def _decided(
-        self,
-        event: Event,
-        version: int,
-        facts: bytes,
-        told: list[Told],
-        refused: list[Refusal],
-        now: datetime,
+        self, event: Event, held: Held, person: Person, outcome: "_Told", now: datetime
     ) -> Decided:
-        disclosures = [one for each in told for one in each.disclosures]
-        held = [one for each in told for one in each.held]
-        refusals = refused + [one for each in told for one in each.refusals]
+        disclosures = [one for each in outcome.told for one in each.disclosures]
+        views = [one for each in outcome.told for one in each.held]
         return Decided(
             event=event,
-            person_version=version,
-            facts=facts,
+            directory=self._directory.marker,
+            person_version=held.version,
+            facts=held.seal_facts(person),
             disclosures=tuple(disclosures),
             held=tuple(
-                view
-                and self._store.seal_for(event.person, view, b"held:" + disclosure.alert.encode())
-                for view, disclosure in zip(held, disclosures, strict=True)
+                view and held.seal_view(view, disclosure.alert)
+                for view, disclosure in zip(views, disclosures, strict=True)
             ),
-            refusals=tuple(self._refusal(event, refusal, now) for refusal in refusals),
+            refusals=tuple(self._refusal(event, one, now) for one in outcome.refusals),
             now=now,
             slot=self._store.slot,
         )
@@ -314,15 +317,30 @@ class Pipeline:
             rulebook=refusal.rulebook,
         ).encode()
 
-    def _count(self, told: list[Told], refused: list[Refusal]) -> None:
-        DECISIONS.labels("permit").inc(len(told))
-        DECISIONS.labels("refusal").inc(len(refused))
-        for each in told:
+    def _count(self, outcome: "_Told") -> None:
+        DECISIONS.labels("permit").inc(len(outcome.told))
+        DECISIONS.labels("refusal").inc(len(outcome.refused))
+        for each in outcome.told:
             for refusal in each.refusals:
                 KEY_PROBLEMS.inc()
                 _LOG.error(
-                    "key cannot be used", code=refusal.reasons[0].code, recipient=refusal.recipient
+                    "key cannot be used",
+                    code=refusal.reasons[0].code,
+                    recipient=refusal.recipient,
                 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What one event led to, recipient by recipient."""
+
+    told: list[Told]
+    refused: list[Refusal]
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """Every refusal: of recipients, and of endpoints whose key could not be used."""
+        return self.refused + [one for each in self.told for one in each.refusals]
 
 
 def _rows(decided: Decided, committed: Committed) -> list[OutboxRow]:

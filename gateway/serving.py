@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -76,6 +77,9 @@ async def _worker(config: Config, listener: socket.socket, slot: int, slots: int
         )
         await runner.setup()
         await web.SockSite(runner, listener, ssl_context=_server_tls(config), backlog=1024).start()
+        # What is loaded by now stays: the collector need not walk it again and again.
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 100)
         _LOG.info("listening", port=listener.getsockname()[1], slot=slot)
         await stopping.wait()
         await runner.cleanup()

@@ -8,12 +8,12 @@ Base mode says nothing about who sealed: that is the webhook signature and the l
 """
 
 import hashlib
-import json
 import os
 from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -97,15 +97,14 @@ def seal(plaintext: bytes, *, public_text: str, key_id: str, context: bytes) -> 
     check_plaintext(plaintext)
     check_labels(key_id, context)
     sealed = _SUITE.encrypt(plaintext, _public_key(public_text), info=_info(key_id, context))
-    return json.dumps(
+    return orjson.dumps(
         {
             "alg": ALGORITHM,
             "kid": key_id,
             "ctx": base64url.encode(context),
             "ct": base64url.encode(sealed),
-        },
-        separators=(",", ":"),
-    ).encode("ascii")
+        }
+    )
 
 
 def open(blob: bytes, *, private_text: str) -> bytes:  # noqa: A001

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -150,19 +151,7 @@ def _attribute_problem(name: str, attribute: Json) -> str | None:
         return "must be a string"
     if isinstance(attribute, dict | list):
         return "attributes take simple values"
-    checks: dict[str, Callable[[str], str | None]] = {
-        "specversion": lambda text: None if text == "1.0" else "must be 1.0",
-        "id": lambda text: (
-            None if 0 < len(text) <= MAX_ID_LENGTH else "must be 1 to 200 characters"
-        ),
-        "source": lambda text: None if text else "must be the agency's URN",
-        "type": lambda text: None if kind_of(text) else "not a kind this gateway takes",
-        "time": _time_problem,
-        "datacontenttype": lambda text: (
-            None if text.partition(";")[0].strip() == "application/json" else "must be JSON"
-        ),
-    }
-    check = checks.get(name)
+    check = _CHECKS.get(name)
     return check(str(attribute)) if check else None
 
 
@@ -172,3 +161,15 @@ def _time_problem(text: str) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+_CHECKS: Final[dict[str, Callable[[str], str | None]]] = {
+    "specversion": lambda text: None if text == "1.0" else "must be 1.0",
+    "id": lambda text: None if 0 < len(text) <= MAX_ID_LENGTH else "must be 1 to 200 characters",
+    "source": lambda text: None if text else "must be the agency's URN",
+    "type": lambda text: None if kind_of(text) else "not a kind this gateway takes",
+    "time": _time_problem,
+    "datacontenttype": lambda text: (
+        None if text.partition(";")[0].strip() == "application/json" else "must be JSON"
+    ),
+}

@@ -7,6 +7,7 @@ Source: field groups of the MAPPA domain (section 3.1), DPA 2018 s.38 for the fo
 
 import re
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -43,6 +44,7 @@ def _check_time(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)  # an event states the same few times over and over
 def parse_time(text: str) -> datetime:
     """Return an aware time from RFC 3339 text, cutting fractions past microseconds.
 

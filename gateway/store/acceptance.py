@@ -1,7 +1,7 @@
 """Accepting a request: resolve the person, seal the events, log the collection: one transaction."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import apsw
@@ -15,6 +15,7 @@ from gateway.people import matching_identifiers, resolve
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sealed import SealedStore
 from gateway.store.times import milliseconds
+from keys.at_rest import DataKey
 
 NewId = Callable[[str], str]  # prefix -> a fresh prefixed UUIDv7
 
@@ -25,6 +26,7 @@ class Acceptance:
 
     answer: Receipt | Conflict
     new: tuple[Event, ...] = ()
+    made: tuple[PersonRef, ...] = ()  # persons nobody had heard of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ def _first(
     receipt = ReceiptId(context.new_id("rcp"))
     refs: list[EventRef] = []
     new: list[Event] = []
-    entries: list[bytes] = []
+    gathered = _Gathered()
     for canonical in posted.events:
         held = _held(connection, canonical, context)
         if isinstance(held, Conflict):
@@ -96,7 +98,7 @@ def _first(
         if held is not None:
             refs.append(held)
             continue
-        event = _store(connection, canonical, posted, context, entries)
+        event = _store(connection, canonical, posted, context, gathered)
         collection = entry.collection(
             at=context.now,
             event=event.ref,
@@ -106,7 +108,7 @@ def _first(
             receipt=receipt,
             body_mac=body_mac.hex(),
         )
-        entries.append(collection.encode())
+        gathered.entries.append(collection.encode())
         refs.append(event.ref)
         new.append(event)
     answer = Receipt(id=receipt, events=tuple(refs))
@@ -122,7 +124,16 @@ def _first(
             milliseconds(context.now),
         ),
     )
-    return Staged(Acceptance(answer=answer, new=tuple(new)), entries)
+    acceptance = Acceptance(answer=answer, new=tuple(new), made=tuple(gathered.made))
+    return Staged(acceptance, gathered.entries)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What storing the events of one request adds up to."""
+
+    entries: list[bytes] = field(default_factory=list)
+    made: list[PersonRef] = field(default_factory=list)
 
 
 def reused_event_id(posted: Posted, context: Accepting) -> Unit[Acceptance]:
@@ -155,12 +166,11 @@ def _store(
     canonical: CanonicalEvent,
     posted: Posted,
     context: Accepting,
-    entries: list[bytes],
+    gathered: _Gathered,
 ) -> Event:
     ref = EventRef(context.new_id("evt"))
-    person = _person(connection, canonical, posted, context, ref, entries)
-    wrapped = connection.execute("SELECT wrapped_key FROM person WHERE ref = ?", (person,)).get
-    key = context.sealed.data_key(person, wrapped)
+    person = _person(connection, canonical, posted, context, ref, gathered)
+    key = _data_key(connection, person, context)
     content = _content(canonical)
     connection.execute(
         "INSERT INTO event (ref, agency, source_mac, content_mac, person, kind, state, slot,"
@@ -195,7 +205,7 @@ def _person(
     posted: Posted,
     context: Accepting,
     ref: EventRef,
-    entries: list[bytes],
+    gathered: _Gathered,
 ) -> PersonRef:
     """Find or make the person; link identifiers an agency states together; log what was linked."""
     identifiers = matching_identifiers(canonical.groups, today=context.today)
@@ -213,16 +223,25 @@ def _person(
             "INSERT INTO person (ref, wrapped_key, facts, version) VALUES (?, ?, NULL, 0)",
             (person, context.sealed.new_person(person)),
         )
+        gathered.made.append(person)
     _link(connection, person, [(macs[kind], kind) for kind in found.link])
     if found.person is not None and found.link:
         linked = entry.combination(
             at=context.now, person=person, identifiers=found.link, agency=posted.agency, event=ref
         )
-        entries.append(linked.encode())
+        gathered.entries.append(linked.encode())
     if found.conflict:
         warning = entry.security(at=context.now, code="identifiers-conflict", agency=posted.agency)
-        entries.append(warning.encode())
+        gathered.entries.append(warning.encode())
     return person
+
+
+def _data_key(connection: apsw.Connection, person: PersonRef, context: Accepting) -> DataKey:
+    key = context.sealed.known_key(person)
+    if key is None:
+        wrapped = connection.execute("SELECT wrapped_key FROM person WHERE ref = ?", (person,)).get
+        key = context.sealed.data_key(person, wrapped)
+    return key
 
 
 def _named(connection: apsw.Connection, mac: bytes) -> PersonRef | None:

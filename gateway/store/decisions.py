@@ -1,6 +1,6 @@
 """Committing what was decided about one event: entries, facts and outbox rows together, once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -13,7 +13,7 @@ from gateway.model.ids import EventRef
 from gateway.store.group_commit import Proofs, Staged, Unit
 from gateway.store.times import milliseconds
 
-Verdict = Literal["committed", "already-decided", "person-changed"]
+Verdict = Literal["committed", "already-decided", "person-changed", "directory-changed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,7 @@ class Decided:
     """Everything one event led to, decided against one version of what is known of the person."""
 
     event: Event
+    directory: str | None  # marker of the directory it was decided against
     person_version: int  # the version read; a newer one means: decide again
     facts: bytes  # the person's row as it now is, sealed
     disclosures: tuple[Disclosure, ...]
@@ -38,25 +39,35 @@ class Committed:
     proofs: Sequence[str] = ()
 
 
-def commit(decided: Decided) -> Unit[Committed]:
+def commit(decided: Decided, *, directory: Callable[[], str | None]) -> Unit[Committed]:
     """Return the unit of work that makes a decision final.
+
+    Args:
+        decided: What to commit.
+        directory: Returns the directory's marker as of the transaction: a recipient or key
+            withdrawn meanwhile is not told.
 
     An event is decided once: a second decision of it changes nothing and says so.
     """
 
     def unit(connection: apsw.Connection) -> Staged[Committed]:
-        state = connection.execute(
-            "SELECT state FROM event WHERE ref = ?", (decided.event.ref,)
-        ).get
-        if state != "accepted":
+        if directory() != decided.directory:
+            return Staged(Committed("directory-changed"))
+        connection.execute(
+            "UPDATE event SET state = 'decided' WHERE ref = ? AND state = 'accepted'",
+            (decided.event.ref,),
+        )
+        if connection.changes() != 1:
             return Staged(Committed("already-decided"))
         connection.execute(
             "UPDATE person SET facts = ?, version = version + 1 WHERE ref = ? AND version = ?",
             (decided.facts, decided.event.person, decided.person_version),
         )
         if connection.changes() != 1:
+            connection.execute(
+                "UPDATE event SET state = 'accepted' WHERE ref = ?", (decided.event.ref,)
+            )
             return Staged(Committed("person-changed"))
-        connection.execute("UPDATE event SET state = 'decided' WHERE ref = ?", (decided.event.ref,))
         proofs: list[str] = []
 
         def finish(connection: apsw.Connection, first: int, prove: Proofs) -> None:

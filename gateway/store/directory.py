@@ -29,10 +29,10 @@ def recipients(connection: apsw.Connection) -> Mapping[RecipientId, Recipient]:
     return {RecipientId(id_): _RECIPIENT.validate_json(body) for id_, body in rows}
 
 
-def version(connection: apsw.Connection) -> str:
+def version(connection: apsw.Connection) -> str | None:
     """Return a marker that changes whenever the directory does. Reads only."""
     row = connection.execute("SELECT value FROM setting WHERE name = 'directory'").fetchone()
-    return str(row[0]) if row else ""
+    return str(row[0]) if row else None
 
 
 def add_agency(agency: Agency, entry: bytes, *, marker: str) -> Unit[None]:

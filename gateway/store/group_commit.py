@@ -68,6 +68,8 @@ class GroupCommit:
         self._loop = asyncio.get_running_loop()
         self._poisoned = False
         self._closed = False
+        self._running: _Job | None = None  # whose unit runs now
+        self.directory_marker: str | None = None  # as of the newest transaction
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
@@ -116,13 +118,9 @@ class GroupCommit:
             _fail(batch, StoreUnavailable("poisoned", "the store failed; restart"))
             return
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._catch_up()
-            for job in batch:
-                self._run_unit(job)
-            tree = self._append(batch)
-            self._connection.execute("COMMIT")
-            self._tree = tree
+            sound = batch
+            while sound and not self._transact(sound):
+                sound = [job for job in sound if job.error is None]
         except (apsw.FullError, apsw.BusyError, apsw.LockedError) as error:
             self._roll_back()
             code = "no-space" if isinstance(error, apsw.FullError) else "busy"
@@ -137,19 +135,30 @@ class GroupCommit:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
-    def _run_unit(self, job: _Job) -> None:
-        self._connection.execute("SAVEPOINT unit")
+    def _transact(self, batch: list[_Job]) -> bool:
+        """Run a batch in one transaction; return False, with nothing done, if a unit failed.
+
+        Running the rest again is rare; a savepoint around every unit would cost all of them.
+        """
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._catch_up()
         try:
-            job.staged = job.unit(self._connection)
-        except apsw.ConstraintError as error:
-            job.error = error  # the unit's own doing: its neighbours need not suffer
-            self._connection.execute("ROLLBACK TO unit")
-        except apsw.Error:
-            raise  # the store's own trouble: the whole batch fails, loudly
-        except Exception as error:  # noqa: BLE001 - handed to the caller through its future
-            job.error = error
-            self._connection.execute("ROLLBACK TO unit")
-        self._connection.execute("RELEASE unit")
+            for job in batch:
+                self._running = job
+                job.staged = job.unit(self._connection)
+            self._running = None
+            tree = self._append(batch)
+        except Exception as error:
+            failed = self._running
+            own = isinstance(error, apsw.ConstraintError) or not isinstance(error, apsw.Error)
+            if failed is None or not own:
+                raise  # the store's own trouble: the whole batch fails, loudly
+            failed.error, failed.staged = error, None  # its neighbours need not suffer
+            self._roll_back()
+            return False
+        self._connection.execute("COMMIT")
+        self._tree = tree
+        return True
 
     def _append(self, batch: list[_Job]) -> Tree:
         """Place every entry, sign the new head, and let units write the rows that carry proofs."""
@@ -174,7 +183,9 @@ class GroupCommit:
 
         for job in batch:
             if job.staged is not None and job.staged.finish is not None:
+                self._running = job
                 job.staged.finish(self._connection, job.first_index, proofs)
+        self._running = None
         return tree
 
     def _write_log(
@@ -191,9 +202,10 @@ class GroupCommit:
             "INSERT INTO log_entry (idx, leaf, body) VALUES (?, ?, ?)",
             [(first + i, leaves[i], bodies[i]) for i in range(len(bodies))],
         )
-        connection.executemany(
-            "INSERT INTO log_tile (level, idx, hashes) VALUES (?, ?, ?)", tree.take_full_tiles()
-        )
+        if tiles := tree.take_full_tiles():
+            connection.executemany(
+                "INSERT INTO log_tile (level, idx, hashes) VALUES (?, ?, ?)", tiles
+            )
         connection.execute(
             "INSERT INTO log_checkpoint (size, note) VALUES (?, ?)", (tree.size, note)
         )
@@ -205,8 +217,9 @@ class GroupCommit:
 
     def _catch_up(self) -> None:
         """Take in what other workers appended since; the lock is held, so this head is the head."""
-        head = self._connection.execute("SELECT size, root FROM log_head").fetchone()
-        size, root = head or (0, EMPTY_ROOT)
+        size, root, self.directory_marker = self._connection.execute(_HEAD).get
+        if size is None:
+            size, root = 0, EMPTY_ROOT
         if size != self._tree.size:
             tree = self._tree.fork()
             rows = self._connection.execute(
@@ -218,6 +231,13 @@ class GroupCommit:
             self._tree = tree
         if self._tree.size != size or self._tree.root() != root:
             raise StoreUnavailable("log-corrupt", "the stored log does not give its stored root")
+
+
+# One statement: the head, and whether the directory has changed since.
+_HEAD = (
+    "SELECT (SELECT size FROM log_head), (SELECT root FROM log_head),"
+    " (SELECT value FROM setting WHERE name = 'directory')"
+)
 
 
 def _fail(batch: list[_Job], error: StoreUnavailable, cause: BaseException | None = None) -> None:

@@ -1,5 +1,6 @@
 """The outbox: what is still to leave, and what came of each attempt."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -10,6 +11,8 @@ from gateway.model.ids import AlertId, EndpointId, PersonRef
 from gateway.model.party import ChannelName, Form
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.times import milliseconds, moment
+
+Key = tuple[AlertId, EndpointId]  # what names a row
 
 State = Literal["pending", "accepted", "rejected", "dead", "withheld"]
 
@@ -32,7 +35,7 @@ class OutboxRow:
     next_at: datetime
 
     @property
-    def key(self) -> tuple[AlertId, EndpointId]:
+    def key(self) -> Key:
         """What names this row."""
         return self.alert, self.endpoint
 
@@ -75,14 +78,13 @@ def record(attempted: Attempted) -> Unit[None]:
 
 def due(
     connection: apsw.Connection, *, now: datetime, slot: int, slots: int, limit: int
-) -> list[OutboxRow]:
-    """Return pending rows whose time has come, urgent first, oldest first. Reads only.
+) -> list[Key]:
+    """Name the pending rows whose time has come, urgent first, oldest first. Reads only.
 
     A routine row waits while an older one about the same person is owed to the same endpoint.
     """
     rows = connection.execute(
-        "SELECT alert, endpoint, person, channel, form, sealed, proof, urgent, attempts, unknown,"
-        " decided_at, next_at FROM outbox WHERE state = 'pending' AND next_at <= ?"
+        "SELECT alert, endpoint FROM outbox WHERE state = 'pending' AND next_at <= ?"
         " AND slot % ? = ? AND (urgent OR NOT EXISTS ("
         "   SELECT 1 FROM outbox AS older WHERE older.state = 'pending'"
         "   AND older.endpoint = outbox.endpoint AND older.person = outbox.person"
@@ -90,7 +92,21 @@ def due(
         " ORDER BY urgent DESC, decided_at, alert LIMIT ?",
         (milliseconds(now), slots, slot, limit),
     )
-    return [_row(*values) for values in rows]
+    return [(AlertId(alert), EndpointId(endpoint)) for alert, endpoint in rows]
+
+
+def load(connection: apsw.Connection, keys: Iterable[Key]) -> Iterator[OutboxRow]:
+    """Yield the rows named, in order, leaving out what is no longer pending. Reads only."""
+    for key in keys:
+        values = connection.execute(_LOAD, key).fetchone()
+        if values is not None:
+            yield _row(*values)
+
+
+_LOAD = (
+    "SELECT alert, endpoint, person, channel, form, sealed, proof, urgent, attempts, unknown,"
+    " decided_at, next_at FROM outbox WHERE alert = ? AND endpoint = ? AND state = 'pending'"
+)
 
 
 def _row(

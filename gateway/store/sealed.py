@@ -6,11 +6,12 @@ Destroying a person's data key erases them here while every log proof still veri
 import hashlib
 import hmac
 from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 
-from gateway.model.ids import AgencyName, PersonRef
+from gateway.model.ids import AgencyName, AlertId, PersonRef
 from gateway.model.person import Person, StatedGroup
 from keys.at_rest import DataKey, KeyEncryptionKey
 
@@ -55,13 +56,34 @@ class SealedStore:
             self._remember(ref, key)
         return key
 
+    def known_key(self, ref: PersonRef) -> DataKey | None:
+        """Return a person's data key if it is in memory."""
+        return self._keys.get(ref)
+
     def _remember(self, ref: PersonRef, key: DataKey) -> None:
         self._keys[ref] = key
         if len(self._keys) > _CACHED_KEYS:
             self._keys.popitem(last=False)
 
 
-def seal_facts(key: DataKey, person: Person) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What is held of a person: the facts, their version, and the key they are sealed under."""
+
+    person: Person
+    version: int
+    key: DataKey
+
+    def seal_facts(self, person: Person) -> bytes:
+        """Seal what is now known of the person for their row."""
+        return _seal_facts(self.key, person)
+
+    def seal_view(self, view: bytes, alert: AlertId) -> bytes:
+        """Seal a view that waits to be collected, bound to its alert."""
+        return self.key.seal(view, b"held:" + alert.encode())
+
+
+def _seal_facts(key: DataKey, person: Person) -> bytes:
     """Seal what is known of a person for their row."""
     plain = {
         name: [group.members, group.controller, group.as_of.isoformat()]

@@ -9,6 +9,9 @@ import apsw
 
 SCHEMA_VERSION = 1
 
+_CACHE_KIB = 64 * 1024
+_CHECKPOINT_PAGES = 10_000  # about 40 MB of WAL between checkpoints
+
 # 3.7.0-3.51.2 can corrupt a WAL when two connections checkpoint and commit at once.
 _SQLITE_FLOOR = (3, 51, 3)
 
@@ -54,6 +57,8 @@ def open_writer(path: Path) -> apsw.Connection:
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "FULL")
         connection.pragma("foreign_keys", True)
+    connection.pragma("cache_size", -_CACHE_KIB)
+    connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
     return connection
 
 

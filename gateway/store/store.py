@@ -17,7 +17,7 @@ from gateway.model.strict_json import read_json
 from gateway.store import acceptance, sqlite
 from gateway.store.acceptance import Acceptance, Accepting, event_context
 from gateway.store.group_commit import GroupCommit, Unit
-from gateway.store.sealed import SealedStore, open_facts, seal_facts
+from gateway.store.sealed import Held, SealedStore, open_facts
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.times import moment
 from keys.at_rest import KeyEncryptionKey
@@ -35,6 +35,7 @@ class Store:
         self.slot = slot
         self.slots = slots
         self._writer: GroupCommit | None = None
+        self._fresh: set[PersonRef] = set()  # made here, not yet looked at: bounded by the queue
         self.reader: apsw.Connection = sqlite.open_reader(path)
 
     @classmethod
@@ -89,24 +90,32 @@ class Store:
             organisation_class=organisation_class,
         )
         try:
-            return await self.commit(acceptance.accept(posted, context))
+            accepted = await self.commit(acceptance.accept(posted, context))
         except acceptance.EventIdReused:
             return await self.commit(acceptance.reused_event_id(posted, context))
+        self._fresh.update(accepted.made)
+        return accepted
 
-    def person(self, ref: PersonRef) -> tuple[Person, int]:
-        """Return what is known of a person, and the version of that knowledge."""
-        wrapped, facts, version = self._person_row(ref)
-        return open_facts(self.sealed.data_key(ref, wrapped), ref, facts), version
+    def held(self, ref: PersonRef) -> Held:
+        """Return what is held of a person.
 
-    def seal_person(self, person: Person) -> bytes:
-        """Seal what is known of a person for their row."""
-        wrapped, _facts, _version = self._person_row(person.ref)
-        return seal_facts(self.sealed.data_key(person.ref, wrapped), person)
+        A person this worker has just made is known to be version 0 without asking; should another
+        worker have been quicker, the commit's version check finds it, and the next look reads.
+        """
+        key = self.sealed.known_key(ref)
+        if key is not None and ref in self._fresh:
+            self._fresh.discard(ref)
+            return Held(person=Person(ref=ref), version=0, key=key)
+        wrapped, facts, version = self.reader.execute(
+            "SELECT wrapped_key, facts, version FROM person WHERE ref = ?", (ref,)
+        ).get
+        key = self.sealed.data_key(ref, wrapped)
+        return Held(person=open_facts(key, ref, facts), version=version, key=key)
 
-    def seal_for(self, ref: PersonRef, plaintext: bytes, context: bytes) -> bytes:
-        """Seal bytes about a person under their data key."""
-        wrapped, _facts, _version = self._person_row(ref)
-        return self.sealed.data_key(ref, wrapped).seal(plaintext, context)
+    @property
+    def directory_marker(self) -> str | None:
+        """A mark that changes with the directory, as of this worker's newest transaction."""
+        return self._writer.directory_marker if self._writer else None
 
     def undecided(self, *, limit: int) -> tuple[list[Event], list[tuple[EventRef, AgencyName]]]:
         """Return this worker's accepted events that await a decision, oldest first; and, apart,
@@ -138,12 +147,6 @@ class Store:
         if self._writer is not None:
             await self._writer.close()
         self.reader.close()
-
-    def _person_row(self, ref: PersonRef) -> tuple[bytes, bytes | None, int]:
-        wrapped_key, facts, version = self.reader.execute(
-            "SELECT wrapped_key, facts, version FROM person WHERE ref = ?", (ref,)
-        ).get
-        return wrapped_key, facts, version
 
     def _event(self, row: tuple[Any, ...]) -> Event:
         ref, agency, person, kind, received_at, sealed, wrapped = row

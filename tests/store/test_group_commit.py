@@ -154,7 +154,7 @@ async def test_rows_that_carry_proofs_commit_with_the_checkpoint_they_prove_agai
             assert proven.checkpoint == note
 
 
-async def test_when_the_rows_that_carry_proofs_cannot_be_written_nothing_is(path: Path) -> None:
+async def test_a_unit_whose_rows_cannot_carry_their_proofs_fails_alone(path: Path) -> None:
     def unit(_connection: apsw.Connection) -> Staged[None]:
         def finish(_connection: apsw.Connection, _first: int, _prove: Proofs) -> None:
             raise Refused
@@ -162,11 +162,14 @@ async def test_when_the_rows_that_carry_proofs_cannot_be_written_nothing_is(path
         return Staged(None, [body()], finish)
 
     fatal: list[str] = []
+    logged = body()
     async with opened(path, fatal=fatal) as store:
-        results = await together(store, [setting("unit-1", "", [body()]), unit])
-        assert [getattr(one, "code", None) for one in results] == ["poisoned", "poisoned"]
-        assert fatal == ["Refused"], "a half-known state is given up, not served from"
-    assert entries(path) == checkpoints(path) == column(path, SETTINGS) == []
+        results = await together(store, [setting("unit-1", "", [logged]), unit])
+        assert results[0] == "unit-1"
+        assert isinstance(results[1], Refused)
+    assert fatal == []
+    assert entries(path) == [logged]
+    assert len(checkpoints(path)) == 1
 
 
 async def test_who_stops_waiting_takes_nothing_back_and_disturbs_nobody(path: Path) -> None:

@@ -11,6 +11,7 @@ from gateway.model.event import Event
 from gateway.model.ids import AlertId, EndpointId, RecipientId
 from gateway.store import outbox
 from gateway.store.decisions import Committed, Decided, commit
+from gateway.store.group_commit import Unit
 from gateway.store.outbox import Attempted, OutboxRow, State
 from gateway.store.store import Store
 from tests.store.stores import (
@@ -55,6 +56,7 @@ def decided(
 ) -> Decided:
     return Decided(
         event=event,
+        directory=None,
         person_version=version,
         facts=b"sealed facts",
         disclosures=disclosures,
@@ -79,7 +81,7 @@ async def owe(
     event = await accepted(store, one_release(person, id=f"own-{alert}"))
     (version,) = column(store.path, f"SELECT version FROM person WHERE ref = '{event.person}'")
     found = await store.commit(
-        commit(
+        final(
             decided(
                 event,
                 disclosure(event, alert, endpoint, urgent=urgent),
@@ -93,9 +95,15 @@ async def owe(
     return event
 
 
+def final(made: Decided) -> Unit[Committed]:
+    """Return the unit that commits a decision against the directory as it is."""
+    return commit(made, directory=lambda: made.directory)
+
+
 def due(store: Store, *, minute: int = 60, slot: int = 0, slots: int = 1) -> list[OutboxRow]:
     now = NOW + minute * MINUTE
-    return outbox.due(store.reader, now=now, slot=slot, slots=slots, limit=100)
+    keys = outbox.due(store.reader, now=now, slot=slot, slots=slots, limit=100)
+    return list(outbox.load(store.reader, keys))
 
 
 def alerts(rows: list[OutboxRow]) -> list[str]:
@@ -196,8 +204,8 @@ async def test_a_deferred_row_keeps_what_the_next_attempt_needs(path: Path) -> N
 async def test_a_decision_is_committed_once(path: Path) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
-        first = await store.commit(commit(decided(event, disclosure(event, "alt_1", "police/w"))))
-        again = await store.commit(commit(decided(event, disclosure(event, "alt_2", "police/w"))))
+        first = await store.commit(final(decided(event, disclosure(event, "alt_1", "police/w"))))
+        again = await store.commit(final(decided(event, disclosure(event, "alt_2", "police/w"))))
         assert (first.verdict, again) == ("committed", Committed("already-decided"))
         assert alerts(due(store)) == ["alt_1"]
         assert undecided(store) == []
@@ -208,13 +216,13 @@ async def test_a_decision_made_on_old_facts_changes_nothing(path: Path) -> None:
     async with opened(path) as store:
         one = await accepted(store, one_release(1, id="own-1"))
         two = await accepted(store, one_release(1, id="own-2"))
-        assert (await store.commit(commit(decided(one)))).verdict == "committed"
-        stale = await store.commit(commit(decided(two, disclosure(two, "alt_2", "police/w"))))
+        assert (await store.commit(final(decided(one)))).verdict == "committed"
+        stale = await store.commit(final(decided(two, disclosure(two, "alt_2", "police/w"))))
         assert stale.verdict == "person-changed"
         assert due(store) == []
         assert [event.ref for event in undecided(store)] == [two.ref]
         mended = decided(two, disclosure(two, "alt_2", "police/w"), version=1)
-        assert (await store.commit(commit(mended))).verdict == "committed"
+        assert (await store.commit(final(mended))).verdict == "committed"
     assert len(entries(path)) == 4
 
 
@@ -227,8 +235,8 @@ async def test_an_event_is_set_aside_after_so_many_failures_and_the_others_go_on
         done = [await set_aside(store, poison, body("aside"), after=5) for _ in range(5)]
         assert done == [False, False, False, False, True]
         assert [event.ref for event in undecided(store)] == [sound.ref]
-        assert (await store.commit(commit(decided(poison)))).verdict == "already-decided"
-        assert (await store.commit(commit(decided(sound)))).verdict == "committed"
+        assert (await store.commit(final(decided(poison)))).verdict == "already-decided"
+        assert (await store.commit(final(decided(sound)))).verdict == "committed"
     assert [b"aside" in one for one in entries(path)] == [False, False, True, False]
     assert operations(path)[2] == "security"
     (sealed,) = column(path, f"SELECT sealed FROM event WHERE ref = '{poison.ref}'")
@@ -238,7 +246,7 @@ async def test_an_event_is_set_aside_after_so_many_failures_and_the_others_go_on
 async def test_a_decided_event_is_never_set_aside(path: Path) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
-        await store.commit(commit(decided(event)))
+        await store.commit(final(decided(event)))
         assert not await set_aside(store, event, body("aside"), after=1)
     assert column(path, "SELECT state FROM event") == ["decided"]
     assert not any(b"aside" in one for one in entries(path))
@@ -250,3 +258,13 @@ async def test_failures_are_counted_over_restarts(path: Path) -> None:
         assert not await set_aside(store, event, body("aside"), after=2)
     async with opened(path) as store:
         assert await set_aside(store, event, body("aside"), after=2)
+
+
+async def test_a_decision_against_an_older_directory_changes_nothing(path: Path) -> None:
+    async with opened(path) as store:
+        event = await accepted(store, one_release(1))
+        made = decided(event, disclosure(event, "alt_1", "police/w"))
+        stale = await store.commit(commit(made, directory=lambda: "dir_newer"))
+        assert stale == Committed("directory-changed")
+        assert due(store) == []
+        assert (await store.commit(final(made))).verdict == "committed"

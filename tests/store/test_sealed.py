@@ -1,14 +1,13 @@
 """What rests in the database: sealed, bound to its row and its person, and to one key (P8)."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.disclosure_log.checkpoint import LogKey
 from gateway.model.event import Event
-from gateway.model.ids import PersonRef
+from gateway.model.ids import AlertId, PersonRef
 from gateway.people import with_event
 from gateway.store.decisions import Decided, commit
 from gateway.store.sealed import SealedStore
@@ -40,18 +39,19 @@ def path(tmp_path: Path) -> Path:
 
 async def decide(store: Store, event: Event) -> None:
     """Commit a decision that told nobody, but keeps what the event said of the person."""
-    person, version = store.person(event.person)
+    held = store.held(event.person)
     decided = Decided(
         event=event,
-        person_version=version,
-        facts=store.seal_person(with_event(person, event)),
+        directory=None,
+        person_version=held.version,
+        facts=held.seal_facts(with_event(held.person, event)),
         disclosures=(),
         held=(),
         refusals=(body(),),
         now=NOW,
         slot=0,
     )
-    assert (await store.commit(commit(decided))).verdict == "committed"
+    assert (await store.commit(commit(decided, directory=lambda: None))).verdict == "committed"
 
 
 async def test_no_page_of_any_database_file_holds_what_an_event_said(path: Path) -> None:
@@ -72,9 +72,10 @@ async def test_what_was_sealed_is_read_back_whole(path: Path) -> None:
         event = await accepted(store, one_release(3))
         await decide(store, event)
     async with opened(path) as store:
-        person, version = store.person(event.person)
-    assert version == 1
-    assert {name: group.members for name, group in person.facts.items()} == dict(event.groups)
+        held = store.held(event.person)
+    assert held.version == 1
+    facts = held.person.facts
+    assert {name: group.members for name, group in facts.items()} == dict(event.groups)
 
 
 async def test_undecided_events_come_back_as_they_were_accepted(path: Path) -> None:
@@ -120,8 +121,8 @@ async def test_facts_moved_to_another_person_do_not_open(path: Path) -> None:
     )
     async with opened(path) as store:
         with pytest.raises(KeyProblem):
-            store.person(two.person)
-        assert store.person(one.person)[0].facts
+            store.held(two.person)
+        assert store.held(one.person).person.facts
 
 
 async def test_a_data_key_moved_to_another_person_does_not_unwrap(path: Path) -> None:
@@ -137,7 +138,7 @@ async def test_a_data_key_moved_to_another_person_does_not_unwrap(path: Path) ->
     )
     async with opened(path) as store:
         with pytest.raises(KeyProblem):
-            store.person(two.person)
+            store.held(two.person)
 
 
 ALTERED = {
@@ -174,7 +175,7 @@ async def test_a_row_that_does_not_open_does_not_keep_the_others_from_being_take
 async def test_what_is_sealed_for_a_row_opens_for_no_other(path: Path) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
-        sealed = store.seal_for(event.person, b"content", b"held:alt_1")
+        sealed = store.held(event.person).seal_view(b"content", AlertId("alt_1"))
         (wrapped,) = column(path, "SELECT wrapped_key FROM person")
         key = SealedStore(KEK).data_key(event.person, wrapped)
         assert key.open(sealed, b"held:alt_1") == b"content"
@@ -185,8 +186,8 @@ async def test_what_is_sealed_for_a_row_opens_for_no_other(path: Path) -> None:
 async def test_the_same_content_is_never_sealed_to_the_same_bytes(path: Path) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
-        person = replace(store.person(event.person)[0], facts={})
-        assert store.seal_person(person) != store.seal_person(person)
+        held = store.held(event.person)
+        assert held.seal_facts(held.person) != held.seal_facts(held.person)
 
 
 def test_digests_are_keyed_and_parts_do_not_run_together() -> None:
