@@ -7,7 +7,6 @@ sweep   what a crash, a full queue or a retry left in the outbox comes back
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,19 +21,18 @@ from gateway.deliver import MAX_IN_MEMORY, Deliverer
 from gateway.directory import Directory
 from gateway.disclose import Disclosing, Told, disclose
 from gateway.disclosure_log import entry
-from gateway.metrics import DECISIONS, EVENTS, KEY_PROBLEMS, UNDECIDED
+from gateway.event_queue import EventQueue
+from gateway.metrics import DECISIONS, EVENTS, KEY_PROBLEMS
 from gateway.model.decision import Permit, Refusal
-from gateway.model.disclosure import Disclosure
 from gateway.model.event import Event
-from gateway.model.ids import AgencyName, EventRef, PersonRef
+from gateway.model.ids import AgencyName, EventRef
 from gateway.model.person import Person
 from gateway.model.posted import Conflict, Receipt
 from gateway.people import with_event
 from gateway.receive import Receiving, Request, UntrustedSource, receive
 from gateway.store import outbox
 from gateway.store.acceptance import Acceptance
-from gateway.store.decisions import Committed, Decided, commit, quarantine
-from gateway.store.outbox import OutboxRow
+from gateway.store.decisions import Decided, commit, quarantine, rows_of
 from gateway.store.sealed import Held
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
@@ -90,9 +88,7 @@ class Pipeline:
         self._clock = clock
         self._new_id = new_id
         self._bound = undecided_bound
-        self._waiting: asyncio.Queue[Event] = asyncio.Queue()
-        self._known: set[EventRef] = set()  # queued or under decision
-        self._busy: dict[PersonRef, deque[Event]] = {}  # a person's events are decided in turn
+        self._queue = EventQueue()
         self._posting = 0  # requests being accepted now
         self._resume = True  # the store may hold undecided events that are not in memory
         self._tasks: list[asyncio.Task[None]] = []
@@ -104,7 +100,7 @@ class Pipeline:
             Pushback: too many events await a decision.
             What `receive` raises; StoreUnavailable.
         """
-        if len(self._known) + self._posting >= self._bound:
+        if len(self._queue) + self._posting >= self._bound:
             raise Pushback(retry_after_s=2)
         self._posting += 1
         try:
@@ -113,7 +109,7 @@ class Pipeline:
             self._posting -= 1
         for event in acceptance.new:
             EVENTS.labels(event.kind).inc()
-            self._enqueue(event)
+            self._queue.add(event)
         return acceptance.answer
 
     async def _accept(self, request: Request) -> Acceptance:
@@ -147,7 +143,7 @@ class Pipeline:
                 break
         if committed.verdict == "committed":
             self._count(told)
-            for row in _rows(decided, committed):
+            for row in rows_of(decided, committed):
                 self._deliverer.take(row)
 
     def _decide(self, event: Event) -> tuple["_Told", Decided]:
@@ -202,17 +198,17 @@ class Pipeline:
     @property
     def idle(self) -> bool:
         """Whether nothing is being decided or delivered by this worker now."""
-        return not self._known and self._deliverer.idle
+        return not self._queue and self._deliverer.idle
 
     async def _decide_loop(self) -> None:
         while True:
-            event = await self._waiting.get()
+            event = await self._queue.next()
             try:
                 await self.tell(event)
             except Exception as error:  # noqa: BLE001 - one poison event must not stop the others
                 await self._set_aside(event, error)
             finally:
-                self._done(event)
+                self._queue.done(event)
 
     async def _set_aside(self, event: Event, error: Exception) -> None:
         """Count a failed decision; the sweep brings the event back until it is quarantined."""
@@ -236,13 +232,13 @@ class Pipeline:
 
     async def _fill(self) -> None:
         """Take up undecided events and due outbox rows that are not in memory."""
-        if self._resume and len(self._known) <= self._bound // 2:
+        if self._resume and len(self._queue) <= self._bound // 2:
             found, unopened = self._store.undecided(limit=self._bound)
             self._resume = len(found) + len(unopened) == self._bound
             for ref, agency in unopened:  # damaged at rest: no retry will mend it
                 await self._quarantine(ref, agency, after=1)
             for event in found:
-                self._enqueue(event)
+                self._queue.add(event)
         if self._deliverer.room:
             due = outbox.due(
                 self._store.reader,
@@ -254,27 +250,6 @@ class Pipeline:
             missing = [key for key in due if key not in self._deliverer.taken]
             for row in outbox.load(self._store.reader, missing[: self._deliverer.room]):
                 self._deliverer.take(row, swept=True)
-
-    def _enqueue(self, event: Event) -> None:
-        if event.ref in self._known:
-            return
-        self._known.add(event.ref)
-        UNDECIDED.set(len(self._known))
-        behind = self._busy.get(event.person)
-        if behind is None:
-            self._busy[event.person] = deque()
-            self._waiting.put_nowait(event)
-        else:
-            behind.append(event)
-
-    def _done(self, event: Event) -> None:
-        self._known.discard(event.ref)
-        UNDECIDED.set(len(self._known))
-        behind = self._busy[event.person]
-        if behind:
-            self._waiting.put_nowait(behind.popleft())
-        else:
-            del self._busy[event.person]
 
     def _receiving(self, now: datetime) -> Receiving:
         return Receiving(
@@ -341,27 +316,3 @@ class _Told:
     def refusals(self) -> list[Refusal]:
         """Every refusal: of recipients, and of endpoints whose key could not be used."""
         return self.refused + [one for each in self.told for one in each.refusals]
-
-
-def _rows(decided: Decided, committed: Committed) -> list[OutboxRow]:
-    return [
-        _row(disclosure, proof, decided.now)
-        for disclosure, proof in zip(decided.disclosures, committed.proofs, strict=True)
-    ]
-
-
-def _row(disclosure: Disclosure, proof: str, now: datetime) -> OutboxRow:
-    return OutboxRow(
-        alert=disclosure.alert,
-        endpoint=disclosure.endpoint,
-        person=disclosure.person,
-        channel=disclosure.channel,
-        form=disclosure.form,
-        sealed=disclosure.sealed,
-        proof=proof,
-        urgent=disclosure.urgent,
-        attempts=0,
-        outcome_unknown=False,
-        decided_at=now,
-        next_at=now,
-    )

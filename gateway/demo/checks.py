@@ -1,6 +1,7 @@
 """What must hold at the end of the demonstration; each is looked at, none is assumed."""
 
 import base64
+import contextlib
 import email
 import hashlib
 import hmac
@@ -78,9 +79,8 @@ def look(stage: Stage, accepted: bool) -> Aftermath:
         texts=[text.body for text in stage.notify.texts],
         checkpoint=checkpoint,
     )
-    report = check_log(
-        DirectorySource(stage.folder), verifier=VerifierKey.parse(vkey), progress=None
-    )
+    with contextlib.closing(DirectorySource(stage.folder)) as source:
+        report = check_log(source, verifier=VerifierKey.parse(vkey))
     checks = [
         Check(claim="every signed post was accepted", held=accepted),
         Check(claim="the whole log verifies", held=report.verdict == "ok"),

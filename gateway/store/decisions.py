@@ -11,6 +11,7 @@ from gateway.model.disclosure import Disclosure
 from gateway.model.event import Event
 from gateway.model.ids import EventRef
 from gateway.store.group_commit import Proofs, Staged, Unit
+from gateway.store.outbox import OutboxRow
 from gateway.store.times import milliseconds
 
 Verdict = Literal["committed", "already-decided", "person-changed", "directory-changed"]
@@ -130,3 +131,28 @@ def quarantine(event: EventRef, entry: bytes, *, after: int) -> Unit[bool]:
         return Staged(done, [entry] if done else [])
 
     return unit
+
+
+def rows_of(decided: Decided, committed: Committed) -> list[OutboxRow]:
+    """Return the outbox rows a commit wrote, as if read back. Pure."""
+    return [
+        _as_read(disclosure, proof, decided.now)
+        for disclosure, proof in zip(decided.disclosures, committed.proofs, strict=True)
+    ]
+
+
+def _as_read(disclosure: Disclosure, proof: str, now: datetime) -> OutboxRow:
+    return OutboxRow(
+        alert=disclosure.alert,
+        endpoint=disclosure.endpoint,
+        person=disclosure.person,
+        channel=disclosure.channel,
+        form=disclosure.form,
+        sealed=disclosure.sealed,
+        proof=proof,
+        urgent=disclosure.urgent,
+        attempts=0,
+        outcome_unknown=False,
+        decided_at=now,
+        next_at=now,
+    )

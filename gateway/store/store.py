@@ -143,10 +143,13 @@ class Store:
         return row[0] if row else None
 
     async def close(self) -> None:
-        """Commit what is queued and close both connections."""
+        """Commit what is queued and close both connections.
+
+        The writer last: only it can fold the write-ahead log back into one file.
+        """
+        self.reader.close()
         if self._writer is not None:
             await self._writer.close()
-        self.reader.close()
 
     def _event(self, row: tuple[Any, ...]) -> Event:
         ref, agency, person, kind, received_at, sealed, wrapped = row
