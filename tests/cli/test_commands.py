@@ -71,7 +71,8 @@ def test_open_refuses_another_recipients_key_and_prints_no_content(kept: Path) -
 
 def test_verify_log_reads_a_folder_and_finds_a_changed_entry(kept: Path, tmp_path: Path) -> None:
     assert throughgate("verify", "log", kept, "--key", kept / "log.vkey").returncode == 0
-    assert not (kept / "throughgate.db-wal").exists(), "a stopped instance is one file"
+    wal = kept / "throughgate.db-wal"  # who only reads may leave an empty one
+    assert not wal.exists() or wal.stat().st_size == 0, "a stopped instance is one file"
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("throughgate.db", "log.vkey"):
