@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import orjson
 import pytest
 
@@ -76,8 +77,15 @@ def test_verify_log_reads_a_folder_and_finds_a_changed_entry(kept: Path, tmp_pat
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("throughgate.db", "log.vkey"):
-        content = (kept / name).read_bytes()
-        (copy / name).write_bytes(content.replace(b'"op":"refusal"', b'"op":"Refusal"', 1))
+        (copy / name).write_bytes((kept / name).read_bytes())
+    assert throughgate("verify", "log", copy, "--key", kept / "log.vkey").returncode == 0
+    edited = apsw.Connection(str(copy / "throughgate.db"))
+    edited.execute(
+        "UPDATE log_entry SET body = CAST(replace(CAST(body AS TEXT), 'LB01', 'LB05') AS BLOB)"
+        " WHERE idx = (SELECT idx FROM log_entry WHERE CAST(body AS TEXT) LIKE '%LB01%' LIMIT 1)"
+    )
+    assert edited.changes() == 1
+    edited.close()
     assert throughgate("verify", "log", copy, "--key", kept / "log.vkey").returncode == 1
     assert throughgate("verify", "log", tmp_path / "nothing").returncode in {2, 3}
     assert throughgate("verify", "log", "http://127.0.0.1:9/").returncode == 3
