@@ -30,14 +30,8 @@ def show(console: Console, seen: Aftermath, readers: Mapping[str, Reader]) -> No
 def _told(seen: Aftermath, readers: Mapping[str, Reader]) -> Table:
     """Show each recipient and channel once, with every event that was told alike."""
     table = Table(title="Who was told", box=box.SIMPLE_HEAD, title_justify="left")
-    for heading in (
-        "recipient, role",
-        "channel",
-        "of",
-        "legal basis",
-        "received",
-        "withheld and why",
-    ):
+    table.add_column("recipient, role", no_wrap=True)
+    for heading in ("channel", "of", "legal basis", "received", "withheld and why"):
         table.add_column(heading, overflow="fold")
     told: dict[tuple[str, ...], list[str]] = {}
     for finding in seen.findings:
@@ -64,7 +58,11 @@ def _citations(seen: Aftermath) -> str:
         for opened in seen.opened
         for grant in opened.alert["grants"]
     }
-    return "\n".join([*sorted(cited), "P3: DPA 2018 Part 3. GDPR: UK GDPR and DPA Part 2."])
+    regimes = "P3: DPA 2018 Part 3. GDPR: UK GDPR and DPA Part 2."
+    reasons = (
+        "no-need: no rule gives this role any of the group. minimised: only some of its members."
+    )
+    return "\n".join([*sorted(cited), regimes, reasons])
 
 
 def _bases(entry: Mapping[str, Any]) -> str:

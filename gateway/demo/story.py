@@ -64,6 +64,8 @@ async def _play(
                 accepted = True
                 for step in steps:
                     progress.update(task, advance=1, description=f"posting: {step.title}")
+                    if not progress.console.is_terminal:
+                        progress.console.print(f"posting: {step.title}")
                     accepted &= await _post(stage, step)
                     await settled(stage)
                 progress.update(task, advance=1, description="opening alerts, checking the log")
