@@ -33,7 +33,7 @@ def event(file: Path, *, adapter: str | None, source: str, as_json: bool) -> int
         return NO
     if as_json:
         listed = [one.to_cloudevent() for one in events]
-        typer.echo(orjson.dumps({"accepted": True, "events": listed}))
+        typer.echo(orjson.dumps({"accepted": True, "events": listed}).decode())
     else:
         for one in events:
             typer.echo(_line(one))
@@ -47,7 +47,7 @@ def _line(event: CanonicalEvent) -> str:
 def _refused(problems: tuple[Problem, ...], *, as_json: bool) -> None:
     if as_json:
         listed = [{"path": one.path, "reason": one.reason} for one in problems]
-        typer.echo(orjson.dumps({"accepted": False, "problems": listed}))
+        typer.echo(orjson.dumps({"accepted": False, "problems": listed}).decode())
         return
     for one in problems:
         typer.echo(f"refused: {one}", err=True)
