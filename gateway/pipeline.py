@@ -29,10 +29,11 @@ from gateway.model.ids import AgencyName, EventRef
 from gateway.model.person import Person
 from gateway.model.posted import Conflict, Receipt
 from gateway.people import with_event
-from gateway.receive import Receiving, Request, UntrustedSource, receive
+from gateway.receive import NeedsHuman, Receiving, Request, UntrustedSource, receive
 from gateway.store import outbox
 from gateway.store.acceptance import Acceptance
 from gateway.store.decisions import Decided, commit, quarantine, rows_of
+from gateway.store.group_commit import Staged
 from gateway.store.sealed import Held
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
@@ -105,12 +106,21 @@ class Pipeline:
         self._posting += 1
         try:
             acceptance = await self._accept(request)
+        except NeedsHuman as error:
+            await self._call_a_human(error)
+            raise error.unsupported from None
         finally:
             self._posting -= 1
         for event in acceptance.new:
             EVENTS.labels(event.kind).inc()
             self._queue.add(event)
         return acceptance.answer
+
+    async def _call_a_human(self, error: NeedsHuman) -> None:
+        """Leave a trace of what was refused because nobody but a human can read it."""
+        _LOG.error("event needs a human", agency=error.agency)
+        logged = entry.security(at=self._clock(), code="event-needs-human", agency=error.agency)
+        await self._store.commit(lambda _connection: Staged(None, [logged.encode()]))
 
     async def _accept(self, request: Request) -> Acceptance:
         now = self._clock()

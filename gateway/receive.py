@@ -8,6 +8,7 @@ from typing import Final
 
 from adapters.contract import Adapter, UnsupportedEvent
 from gateway.model.event import CanonicalEvent, parse_cloudevent
+from gateway.model.ids import AgencyName
 from gateway.model.party import Agency
 from gateway.model.posted import Posted
 from gateway.model.problem import MalformedEvent, Problem
@@ -58,6 +59,15 @@ class UnsupportedContent(Exception):
     """A content type, encoding or adapter this gateway does not take. The text says which."""
 
 
+class NeedsHuman(Exception):
+    """An authentic event that contradicts itself: no program may say what it means."""
+
+    def __init__(self, agency: AgencyName, unsupported: UnsupportedEvent) -> None:
+        self.agency = agency
+        self.unsupported = unsupported
+        super().__init__(str(unsupported))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiving:
     """What receiving needs besides the request."""
@@ -78,7 +88,8 @@ def receive(request: Request, context: Receiving) -> Posted:
     4. Each event is of the agency itself, of a kind it may post, about someone identifiable.
 
     Raises:
-        UnsupportedContent, UntrustedSource, MalformedEvent, UnsupportedEvent, NotAllowed.
+        UnsupportedContent, UntrustedSource, MalformedEvent, UnsupportedEvent, NotAllowed,
+        NeedsHuman.
 
     Pure.
     """
@@ -173,7 +184,12 @@ def _events(
         adapter = context.adapters.get(request.adapter or "")
         if adapter is None:
             raise UnsupportedContent("no adapter of that name; GET /v1/adapters lists them")
-        return adapter.translate(request.body, source=agency.urn)
+        try:
+            return adapter.translate(request.body, source=agency.urn)
+        except UnsupportedEvent as error:
+            if error.needs_human:
+                raise NeedsHuman(agency.name, error) from error
+            raise
     if value is None:
         value = read_json(request.body)
     if mode == "binary":
@@ -241,6 +257,7 @@ __all__ = [
     "BATCH",
     "MAX_BODY_BYTES",
     "STRUCTURED",
+    "NeedsHuman",
     "NotAllowed",
     "Receiving",
     "Request",

@@ -146,6 +146,18 @@ async def test_unknown_adapters_and_events_no_adapter_translates_are_told_apart(
         assert (status, answer["type"]) == (422, "urn:throughgate:problem:unsupported-event")
 
 
+async def test_an_event_that_contradicts_itself_is_refused_and_calls_a_human(
+    tmp_path: Path,
+) -> None:
+    async with gateway(tmp_path / "i") as served:
+        body = released(clock.now(), canaries.NOMS, "NCS")
+        contradiction = body.replace(b"NOT_UNDER_PRISON_CARE", b"UNDER_PRISON_CARE")
+        status, _ = await served.post(contradiction, adapter="hmpps_domain_events")
+        assert status == 422
+        [logged] = served.entries("security")
+        assert (logged["code"], logged["agency"]) == ("event-needs-human", "hmp-exampleton")
+
+
 async def test_strangers_and_forgers_get_the_same_answer(tmp_path: Path) -> None:
     async with gateway(tmp_path / "i") as served:
         body = orjson.dumps(planned_release())
