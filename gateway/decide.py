@@ -9,7 +9,7 @@ from gateway.model.ids import AgencyName, RecipientId
 from gateway.model.party import Recipient
 from gateway.model.person import Person
 from policies.evaluate import evaluate
-from policies.facts import classify
+from policies.facts import FactClass, classify, facing
 from policies.rulebook import Rulebook
 
 NOBODY = RecipientId("*")
@@ -27,7 +27,8 @@ def decide(
     """Return a decision for every candidate recipient.
 
     A kind that no rule names is one Refusal addressed to nobody in particular. Recipients of
-    other areas are not candidates; where no area is known, everyone is, and is refused visibly.
+    other areas are not candidates, unless the record names them; where no area is known, everyone
+    is, and is refused visibly.
 
     Args:
         person: As known *after* this event.
@@ -41,7 +42,7 @@ def decide(
             Refusal(event=event.ref, recipient=NOBODY, reasons=(reason,), rulebook=rulebook.digest)
         ]
     sender_class = classes.get(event.agency, "other")
-    areas = classify(event.kind, person.facts, sender_class=sender_class).areas
+    facts = classify(event.kind, person.facts, sender_class=sender_class)
     return [
         evaluate(
             rulebook,
@@ -54,5 +55,13 @@ def decide(
             today=today,
         )
         for recipient in recipients
-        if not areas or not recipient.areas or recipient.areas & areas
+        if _may_need(recipient, facts, person)
     ]
+
+
+def _may_need(recipient: Recipient, facts: FactClass, person: Person) -> bool:
+    """Return whether a recipient is a candidate: of these areas or this prison, or one the record
+    itself names, such as the team that treats the person. Only the law decides further."""
+    where = facts.areas | {facts.prison}
+    near = not facts.areas or not recipient.areas or not recipient.areas.isdisjoint(where)
+    return near or facing(facts, person.facts, recipient) is not facts

@@ -21,6 +21,7 @@ from keys.self_signed import mail_identity
 from keys.signing import SigningKey, generate_shared_secret
 
 AREA: Final = "exampleshire"
+PRISON: Final = "EXI"  # an in-reach team is found by the prison it serves
 HOUSING: Final = "Exampleshire Council Housing"
 DUTY_PHONE: Final = "+447700900123"
 
@@ -106,7 +107,7 @@ def make_readers(hooks: Mapping[str, str]) -> Mapping[str, Reader]:
                 organisation=organisation,
                 organisation_class=organisation_class,
                 role=role,
-                areas=frozenset({AREA}),
+                areas=frozenset({PRISON if id_ == "in-reach" else AREA}),
                 endpoints=endpoints,
                 associate=_DESIGNATED if id_ == "gp" else None,
                 agreement_ref="ISA-EXAMPLESHIRE v1",

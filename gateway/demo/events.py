@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from gateway.demo.cast import AREA, HOUSING
+from gateway.demo.cast import AREA, HOUSING, PRISON
 from gateway.model.kinds import type_of
 
 NOMS: Final = "Z0001ZZ"
@@ -79,7 +79,7 @@ def released(now: dt.datetime, noms: str, code: str) -> bytes:
             "details": f"Movement reason code {code}",
             "nomisMovementReasonCode": code,
             "currentLocation": "OUTSIDE_PRISON",
-            "prisonId": "EXI",
+            "prisonId": PRISON,
             "currentPrisonStatus": "NOT_UNDER_PRISON_CARE",
         },
         "version": 1,
@@ -177,7 +177,7 @@ def _planned(now: dt.datetime) -> bytes:
         },
         "identifiers": {"noms": NOMS, **stated},
         "custody": {
-            "prison": "EXI",
+            "prison": PRISON,
             "release_type": "SED_NO_LICENCE",
             "planned_date": today,
             "sentence_expiry_date": today,

@@ -159,6 +159,25 @@ def test_recipients_of_other_areas_are_not_candidates() -> None:
     assert AREA in READERS["police-ppu"].recipient.areas
 
 
+def test_who_the_record_names_is_a_candidate_wherever_they_are() -> None:
+    event = happened()
+    event.groups["health_routing"] = {  # type: ignore[index]  # the test's own copy
+        "mental_health_team": {"name": "Exampleshire Mental Health Trust"}
+    }
+    cmht = dataclasses.replace(READERS["cmht"].recipient, areas=frozenset({"elsewhere"}))
+    [permit] = decisions([cmht], event)
+    assert isinstance(permit, Permit)
+
+
+def test_in_reach_is_the_team_of_the_holding_prison_and_no_other() -> None:
+    own = READERS["in-reach"].recipient
+    [permit] = decisions([own], happened())
+    assert isinstance(permit, Permit)
+    for areas in ({AREA}, {"EXJ", AREA}, set[str]()):
+        other = dataclasses.replace(own, areas=frozenset(areas))
+        assert not any(isinstance(one, Permit) for one in decisions([other], happened()))
+
+
 def test_an_error_while_deciding_is_a_refusal_that_says_so() -> None:
     broken = dataclasses.replace(READERS["police-ppu"].recipient, organisation_class="no-such")
     [refusal] = decisions([broken], happened())

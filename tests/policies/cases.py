@@ -197,7 +197,7 @@ def recipient(role: str, /, **changes: Any) -> Recipient:
         organisation=ORGANISATION_OF_ROLE.get(role, f"Example {role}"),
         organisation_class=CLASS_OF_ROLE[role],
         role=role,
-        areas=frozenset({"west_midlands"}),
+        areas=frozenset({"ZZI" if role == "mental_health_in_reach" else "west_midlands"}),
         endpoints=(),
         associate=DESIGNATION if role in {"gp_practice", "accommodation_associate"} else None,
     )
@@ -293,7 +293,9 @@ def recipients(draw: st.DrawFn, *, role: str | None = None) -> Recipient:
     """Draw a recipient of any role, area, country and designation."""
     return recipient(
         draw(st.sampled_from(ROLES)) if role is None else role,
-        areas=draw(st.sampled_from([frozenset(), frozenset({"west_midlands"}), frozenset("k")])),
+        areas=draw(
+            st.sampled_from([frozenset(), frozenset({"west_midlands", "ZZI"}), frozenset("k")])
+        ),
         country=draw(st.sampled_from(["GB", "GB", "GB", "FR"])),
         associate=draw(st.sampled_from([None, DESIGNATION])),
     )
