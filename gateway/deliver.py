@@ -30,11 +30,6 @@ from gateway.store.sqlite import StoreUnavailable
 
 _LOG = structlog.get_logger()
 
-# Waits before each retry; the last repeats until `GIVE_UP_AFTER`. Full jitter is applied.
-LADDER: Final = tuple(
-    timedelta(seconds=seconds) for seconds in (5, 30, 120, 300, 900, 1800, 3600, 7200)
-)
-GIVE_UP_AFTER: Final = timedelta(days=3)
 LANE_WIDTH: Final = 32  # attempts under way at once over one endpoint
 RECORD_AGAIN_S: Final = 1.0
 MAX_IN_MEMORY: Final = 2000  # rows taken up; the rest wait in the outbox
@@ -49,8 +44,8 @@ class Delivering:
     commit: Callable[[Unit[None]], Awaitable[None]]
     clock: Callable[[], datetime]
     rng: random.Random
-    ladder: tuple[timedelta, ...] = LADDER
-    give_up_after: timedelta = GIVE_UP_AFTER
+    ladder: tuple[timedelta, ...]  # waits before each retry, jittered; the last repeats
+    give_up_after: timedelta  # since the decision: then the row is dead, and seen
 
 
 @dataclass(slots=True)
@@ -92,11 +87,6 @@ class Deliverer:
     def room(self) -> int:
         """How many more rows may be taken up now."""
         return 0 if self._stopping else max(0, MAX_IN_MEMORY - len(self._taken))
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is taken up."""
-        return not self._taken
 
     def take(self, row: OutboxRow, *, swept: bool = False) -> bool:
         """Take a pending row up, unless it already is, there is no room, or an older alert about

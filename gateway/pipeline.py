@@ -42,7 +42,6 @@ from policies.rulebook import Rulebook
 
 QUARANTINE_AFTER: Final = 5  # failures to decide one event
 SWEEP_EVERY_S: Final = 1.0
-UNDECIDED_BOUND: Final = 2000
 DECIDED_AT_ONCE: Final = 32  # different persons; their decisions share commits
 
 _LOG = structlog.get_logger()
@@ -78,7 +77,7 @@ class Pipeline:
         deliverer: Deliverer,
         clock: Callable[[], datetime],
         new_id: Callable[[str], str],
-        undecided_bound: int = UNDECIDED_BOUND,
+        undecided_bound: int,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -145,18 +144,18 @@ class Pipeline:
         Commits once; if the person or the directory changed meanwhile, decides again.
         """
         while True:
-            told, decided = self._decide(event)
+            decisions, decided = self._decide(event)
             committed = await self._store.commit(
                 commit(decided, directory=lambda: self._store.directory_marker)
             )
             if committed.verdict in {"committed", "already-decided"}:
                 break
         if committed.verdict == "committed":
-            self._count(told)
+            self._count(decisions)
             for row in rows_of(decided, committed):
                 self._deliverer.take(row)
 
-    def _decide(self, event: Event) -> tuple["_Told", Decided]:
+    def _decide(self, event: Event) -> tuple["_Decisions", Decided]:
         """Decide and disclose an event against what is known now; nothing is stored yet."""
         now = self._clock()
         marker = self._store.directory_marker
@@ -174,7 +173,7 @@ class Pipeline:
         )
         context = self._disclosing(now)
         recipients = self._directory.recipients
-        outcome = _Told(
+        outcome = _Decisions(
             told=[
                 disclose(one, event, person, recipients[one.recipient], context)
                 for one in decisions
@@ -204,11 +203,6 @@ class Pipeline:
     def tasks(self) -> list[asyncio.Task[None]]:
         """The loops; one that ends by itself is a fault."""
         return self._tasks
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is being decided or delivered by this worker now."""
-        return not self._queue and self._deliverer.idle
 
     async def _decide_loop(self) -> None:
         while True:
@@ -271,7 +265,7 @@ class Pipeline:
         )
 
     def _decided(
-        self, event: Event, held: Held, person: Person, outcome: "_Told", now: datetime
+        self, event: Event, held: Held, person: Person, outcome: "_Decisions", now: datetime
     ) -> Decided:
         disclosures = [one for each in outcome.told for one in each.disclosures]
         views = [one for each in outcome.told for one in each.held]
@@ -302,7 +296,7 @@ class Pipeline:
             rulebook=refusal.rulebook,
         ).encode()
 
-    def _count(self, outcome: "_Told") -> None:
+    def _count(self, outcome: "_Decisions") -> None:
         DECISIONS.labels("permit").inc(len(outcome.told))
         DECISIONS.labels("refusal").inc(len(outcome.refused))
         for each in outcome.told:
@@ -316,7 +310,7 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
+class _Decisions:
     """What one event led to, recipient by recipient."""
 
     told: list[Told]

@@ -27,12 +27,7 @@ class Rulebook:
     rules: Mapping[RuleId, Rule]
     catalogues: Catalogues
     engine: Engine
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        """The kinds of event some rule tells someone of; nobody is told of any other."""
-        permits = (rule.kinds for rule in self.rules.values() if rule.effect == "permit")
-        return frozenset().union(*permits)
+    kinds: frozenset[str]  # of event that some rule tells someone of; nobody hears of any other
 
 
 def load_rulebook(files: Mapping[str, str]) -> Rulebook:
@@ -67,6 +62,9 @@ def load_rulebook(files: Mapping[str, str]) -> Rulebook:
         rules=MappingProxyType(rules),
         catalogues=catalogues,
         engine=_engine(files, "\n".join(texts.values()), rules),
+        kinds=frozenset[str]().union(
+            *(rule.kinds for rule in rules.values() if rule.effect == "permit")
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """What agencies call: post events, read the schemas and the list of adapters."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import orjson
 from aiohttp import web
@@ -21,8 +21,6 @@ from gateway.receive import (
     UntrustedSource,
 )
 from gateway.store.sqlite import StoreUnavailable
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def routes(pipeline: Pipeline, adapters: Mapping[str, Adapter]) -> list[web.RouteDef]:
