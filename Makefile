@@ -43,7 +43,7 @@ imports: setup  ## the dependency rule
 faults: setup  ## kill -9 and other faults, long form
 	THROUGHGATE_LONG_FAULTS=1 $(PYTEST) -m faults -p no:randomly --timeout 3600
 
-bench: setup  ## ceiling and journey, in one run
+bench: setup  ## policy, ceiling and journey, in one run
 	$(BIN)/python -m bench
 
 nightly: test faults bench  ## everything

@@ -19,7 +19,10 @@ STEPS = (
     ("imports", [BIN / "lint-imports", "--no-cache"]),
     (
         "tests",
-        [sys.executable, "-m", "pytest", "-q", "--cov", "--cov-report=term", *sys.argv[1:]],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "--cov", "--cov-report=term"),
+            *("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *sys.argv[1:]),
+        ],
     ),
 )
 
