@@ -33,6 +33,21 @@ class Grant:
     members: tuple[str, ...]  # sorted "group.member" paths, each present in the facts
     for_action: bool  # False: for information
     acknowledge_within: timedelta | None
+    policy_document: str = ""  # reference of the appropriate policy document relied on (s.42)
+    decided_by: str = ""  # what kind of person decided it; empty: the rule alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a rule would grant if a named person so decides: the content of a decision task."""
+
+    rule: RuleId
+    basis: BasisId
+    citation: str
+    purpose: str
+    members: tuple[str, ...]  # sorted "group.member" paths, each present in the facts
+    decided_by: str  # what kind of person may decide: "mappa_chair", "clinician", ...
+    at_once: bool = False  # a decision task opens by itself; otherwise on request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +67,7 @@ class Permit:
     grants: tuple[Grant, ...]  # never empty
     withheld: tuple[Withheld, ...]
     rulebook: str  # digest of the rulebook in force, hex SHA-256
+    proposals: tuple[Proposal, ...] = ()  # what more a human could decide
 
     @property
     def for_action(self) -> bool:
@@ -77,6 +93,7 @@ class Refusal:
     recipient: RecipientId
     reasons: tuple[Reason, ...]  # never empty
     rulebook: str
+    proposals: tuple[Proposal, ...] = ()  # what a human could decide all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from gateway.model.ids import AlertId, EndpointId, EventRef, PersonRef, RecipientId
 from gateway.model.party import ChannelName, Form
+
+# What an alert is to its reader: news; newer news of the same release; what an earlier alert should
+# have said; or that an earlier alert is to be disregarded (DPA 2018 s.38(5)(c)).
+Message = Literal["NOTIFY", "UPDATE", "CORRECTION", "RECALL"]
+RecallReason = Literal["retracted", "corrected-no-longer-entitled", "wrong-merge", "reversed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +19,7 @@ class Disclosure:
     that); committing it writes the entry and the outbox row together."""
 
     alert: AlertId  # fixed now: webhook-id and Message-ID derive from it, over every attempt
-    event: EventRef
+    event: EventRef  # the one the alert is about, also when a later event revises it
     person: PersonRef
     recipient: RecipientId
     endpoint: EndpointId
@@ -23,6 +29,8 @@ class Disclosure:
     entry: bytes  # canonical JSON of the log entry
     urgent: bool
     acknowledge_by: datetime | None
+    message: Message = "NOTIFY"
+    supersedes: AlertId | None = None  # the earlier alert it updates, corrects or recalls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,15 @@ from pydantic_core import ErrorDetails
 
 from gateway.model.groups import Groups, parse_time
 from gateway.model.ids import AgencyName, EventRef, PersonRef
-from gateway.model.kinds import kind_of, type_of
+from gateway.model.kinds import REVISING_KINDS, kind_of, type_of
 from gateway.model.problem import MalformedEvent, Problem
 from gateway.model.strict_json import Json, JsonObject
 
 MAX_ID_LENGTH = 200
 
 _REQUIRED = ("specversion", "id", "source", "type", "data")
-_KNOWN = frozenset((*_REQUIRED, "time", "subject", "datacontenttype", "dataschema", "recordedtime"))
+_OPTIONAL = ("time", "subject", "datacontenttype", "dataschema", "recordedtime", "corrects")
+_KNOWN = frozenset((*_REQUIRED, *_OPTIONAL))
 
 # What pydantic puts in a path for the branch of a union it tried; not part of the document.
 _UNION_TAGS = frozenset({"Practice", "literal['NOT_RECORDED']"})
@@ -36,6 +37,7 @@ class CanonicalEvent:
     kind: str  # one of gateway.model.kinds.KINDS
     occurred_at: datetime | None  # aware; None when the sender stated no time
     groups: FactsByGroup  # group name -> members, as sent
+    corrects: str | None = None  # id of the same source's event that this one corrects or retracts
 
     def to_cloudevent(self) -> JsonObject:
         """Return the structured-mode CloudEvents object; `parse_cloudevent` is its inverse."""
@@ -48,6 +50,8 @@ class CanonicalEvent:
         }
         if self.occurred_at is not None:
             envelope["time"] = self.occurred_at.isoformat().replace("+00:00", "Z")
+        if self.corrects is not None:
+            envelope["corrects"] = self.corrects
         envelope["data"] = {name: dict(members) for name, members in self.groups.items()}
         return envelope
 
@@ -63,6 +67,7 @@ class Event:
     occurred_at: datetime  # aware UTC
     received_at: datetime  # aware UTC
     groups: FactsByGroup
+    corrects: EventRef | None = None  # the event of the same agency that this one revises
 
 
 def parse_cloudevent(value: Json) -> CanonicalEvent:
@@ -94,6 +99,7 @@ def parse_cloudevent(value: Json) -> CanonicalEvent:
         kind=kind_of(str(value["type"])) or "",
         occurred_at=parse_time(time) if isinstance(time, str) else None,
         groups=value["data"],  # type: ignore[arg-type]  # group_problems proved the shape
+        corrects=str(value["corrects"]) if "corrects" in value else None,
     )
 
 
@@ -139,6 +145,10 @@ def _envelope_problems(value: JsonObject) -> list[Problem]:
         reason = _attribute_problem(name, attribute)
         if reason:
             found.append(Problem(path=f"${_step(name)}", reason=reason))
+    revises = kind_of(str(value.get("type"))) in REVISING_KINDS
+    if revises != ("corrects" in value):
+        reason = "names the event that this one corrects or retracts, and only such an event has it"
+        found.append(Problem(path="$.corrects", reason=reason))
     return found
 
 
@@ -168,6 +178,7 @@ _CHECKS: Final[dict[str, Callable[[str], str | None]]] = {
     "id": lambda text: None if 0 < len(text) <= MAX_ID_LENGTH else "must be 1 to 200 characters",
     "source": lambda text: None if text else "must be the agency's URN",
     "type": lambda text: None if kind_of(text) else "not a kind this gateway takes",
+    "corrects": lambda text: None if 0 < len(text) <= MAX_ID_LENGTH else "must be an event's id",
     "time": _time_problem,
     "datacontenttype": lambda text: (
         None if text.partition(";")[0].strip() == "application/json" else "must be JSON"

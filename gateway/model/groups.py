@@ -1,4 +1,4 @@
-"""The field groups G1-G15: every fact an event may state about a person, and no other.
+"""The field groups G1-G16: every fact an event may state about a person, and no other.
 
 Members an agency sends that are not named here are refused with their path. Values stay plain
 JSON after checking, so a view is made by copying members and nothing is re-serialised.
@@ -98,7 +98,7 @@ Cro = Annotated[
 ]
 NhsNumber = Annotated[
     str,
-    AfterValidator(identifiers.check_nhs_number),
+    AfterValidator(identifiers.check_nhs_number_or_placeholder),
     Field(json_schema_extra={"pattern": identifiers.NHS_NUMBER_PATTERN}),
 ]
 
@@ -175,6 +175,12 @@ class Custody(Group):
     licence_expiry_date: Date | None = None
     reason_code: Text | None = None
     cancelled_because: Text | None = None
+    # Why a person came back to custody.
+    return_reason: Literal["breach_of_licence", "breach_of_order", "new_charge", "other"] | None = (
+        None
+    )
+    probation_powers_end: bool | None = None  # at the end of the sentence (D8)
+    immigration_interest: bool | None = None  # a foreign national offender
 
 
 _CATEGORY_3_HAS_NO_LEVEL_1: Final[JsonDict] = {
@@ -194,6 +200,7 @@ class Mappa(Group):
     level: Annotated[int, Field(ge=1, le=3)] | None = None
     lead_agency: Text | None = None
     next_review: Date | None = None
+    reviewed_on: Date | None = None
     coordinator_contact: Text | None = None
 
     @model_validator(mode="after")
@@ -230,6 +237,8 @@ class Order(Part):
     """One court order."""
 
     kind: Literal["SHPO", "SRO", "NOTIFICATION_ORDER", "RESTRAINING_ORDER", "OTHER"]
+    stage: Literal["applied", "interim", "full"] | None = None  # full unless stated
+    foreign_travel_restriction: bool | None = None
     made_on: Date | None = None
     expires_on: Date | None = None
     terms: Annotated[list[Narrative], Field(max_length=50)] | None = None
@@ -240,14 +249,33 @@ class Offence(Group):
 
     index_category: Text | None = None
     sentence: Text | None = None
+    sentenced_on: Date | None = None
     orders: Annotated[list[Order], Field(max_length=50)] | None = None
+    convicted: bool | None = None  # False: a suspect; CJA 2003 s.325(2) wants offences committed
+    domestic_abuse: bool | None = None
+    harassment_or_no_contact: bool | None = None  # harassment measures, or a no-contact request
+    notification_from: Date | None = None  # SOA 2003 Part 2: first notified
+    notification_indefinite: bool | None = None
+    notification_outcome: Literal["cautioned", "convicted"] | None = None  # of a breach
+    serious_further_offence: bool | None = None
+
+
+_Conditions = Annotated[list[Narrative], Field(max_length=100)]
 
 
 class Licence(Group):
-    """G8: licence conditions; exclusion zones may reveal a victim."""
+    """G8: licence conditions. Those in `conditions` and the exclusion zones may reveal a victim;
+    a sender that sorts conditions by whom they concern lets each role have its own and no other."""
 
-    conditions: Annotated[list[Narrative], Field(max_length=100)] | None = None
+    conditions: _Conditions | None = None
     exclusion_zones: Annotated[list[Text], Field(max_length=100)] | None = None
+    residence_conditions: _Conditions | None = None  # residence and curfew
+    child_conditions: _Conditions | None = None
+    victim_conditions: _Conditions | None = None  # contact with a victim
+    no_contact_conditions: _Conditions | None = None  # contact with others
+    monitoring_conditions: _Conditions | None = None
+    employment_conditions: _Conditions | None = None  # employment and internet
+    electronic_monitoring: bool | None = None
 
 
 class Address(Part):
@@ -286,6 +314,8 @@ class Victim(Group):
     relationship: Text | None = None
     address_area: Text | None = None
     liaison_officer: Text | None = None
+    contact_opted_in: bool | None = None  # DVCV Act 2004 ss.35-45
+    known_to: Annotated[list[Text], Field(max_length=20)] | None = None  # organisations
 
 
 class Children(Group):
@@ -294,6 +324,7 @@ class Children(Group):
     at_risk: bool | None = None
     contact_restrictions: Annotated[list[Narrative], Field(max_length=50)] | None = None
     pprc: bool | None = None
+    known_to: Annotated[list[Text], Field(max_length=20)] | None = None  # organisations
 
 
 class Practice(Part):
@@ -313,6 +344,9 @@ class HealthRouting(Group):
     mental_health_team: Practice | NotRecorded | None = None
     care_coordinator: Text | None = None
     mha_status: Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")] | None = None
+    in_reach_caseload: bool | None = None
+    medication_continuity: bool | None = None  # arranged; never what is taken
+    onward_referral: Practice | NotRecorded | None = None
 
 
 class HealthClinical(Group):
@@ -337,12 +371,18 @@ class Professionals(Group):
     community_offender_manager: Professional | None = None
     public_protection_coordinator: Professional | None = None
     police_offender_manager: Professional | None = None
+    victim_liaison_officer: Professional | None = None
+    plan_agencies: Annotated[list[Text], Field(max_length=50)] | None = None  # who implements it
+    plan_ref: Text | None = None  # where the risk management plan is kept; never its text
 
 
 _GRADE_C_STATES_CONDITIONS: Final[JsonDict] = {
     "if": {"properties": {"grade": {"pattern": "C$"}}, "required": ["grade"]},
     "then": {"required": ["conditions"]},
 }
+
+
+_Named = Annotated[list[Text], Field(max_length=200)]
 
 
 class Handling(Group):
@@ -355,12 +395,27 @@ class Handling(Group):
     conditions: Narrative | None = None
     agreement_ref: Text | None = None
     restricted: bool | None = None
+    restricted_to: _Named | None = None  # organisations or recipients that may know all the same
+    excluded: _Named | None = None  # that may not know, restricted or not
+    vetoed: _Named | None = None  # that the sender does not want told (D25)
+    sar_restrict: bool | None = None  # not to be shown to the person (DPA 2018 s.45(4))
 
     @model_validator(mode="after")
     def _conditional_grade_states_conditions(self) -> "Handling":
         if self.grade is not None and self.grade.endswith("C") and self.conditions is None:
             raise ValueError("handling code C must state its conditions")
         return self
+
+
+class Duty(Group):
+    """G16: a duty the gateway found due or missed. No agency states it."""
+
+    clock: Annotated[str, StringConstraints(pattern=r"^C[0-9]{1,2}$")] | None = None
+    owner: Text | None = None  # a role
+    due: Date | None = None
+    status: Literal["due", "met", "late", "late_by_circumstance"] | None = None
+    basis_date: Date | None = None  # the date the deadline was reckoned from
+    missing: Annotated[list[Text], Field(max_length=10)] | None = None  # what was not done, by whom
 
 
 class Groups(Part):
@@ -381,7 +436,9 @@ class Groups(Part):
     health_clinical: HealthClinical | None = None
     professionals: Professionals | None = None
     handling: Handling | None = None
+    duty: Duty | None = None
 
 
 GROUP_NAMES: Final[tuple[str, ...]] = tuple(Groups.model_fields)
 PROVENANCE: Final[tuple[str, ...]] = tuple(Group.model_fields)
+OWN_GROUPS: Final = frozenset({"duty"})  # stated by the gateway itself, never by an agency

@@ -106,6 +106,23 @@ def check_nhs_number(text: str) -> str:
     return text
 
 
+def is_placeholder(text: str) -> bool:
+    """Say whether this is one digit ten times: typed to get past a form, and nobody's number."""
+    return bool(_NHS_NUMBER.fullmatch(text)) and len(set(_nhs_digits(text))) == 1
+
+
+def check_nhs_number_or_placeholder(text: str) -> str:
+    """Return an NHS number, or a placeholder for one, unchanged: for what a system sends.
+
+    A placeholder names nobody, but the event it comes in may still be about someone known: it is
+    neither matched nor kept, and must not cost the event.
+
+    Raises:
+        ValueError: as `check_nhs_number`, but for one digit ten times.
+    """
+    return text if is_placeholder(text) else check_nhs_number(text)
+
+
 def canonical(kind: str, text: str, *, today: date) -> str:
     """Return the one form in which an identifier is matched; idempotent.
 

@@ -3,7 +3,7 @@
 None carries personal data, so all may appear in log entries, queues and metrics.
 """
 
-from typing import NewType
+from typing import Final, NewType
 
 EventRef = NewType("EventRef", str)  # evt_...: one accepted event
 PersonRef = NewType("PersonRef", str)  # per_...: the data subject
@@ -14,3 +14,6 @@ AgencyName = NewType("AgencyName", str)  # as named at registration
 EndpointId = NewType("EndpointId", str)  # recipient/channel
 RuleId = NewType("RuleId", str)  # @id of a Cedar policy
 BasisId = NewType("BasisId", str)  # LB01..LB16
+TaskId = NewType("TaskId", str)
+
+OURSELVES: Final = AgencyName("throughgate")  # states what no agency did: a duty missed, a merge

@@ -27,12 +27,14 @@ KINDS: Final[frozenset[str]] = frozenset(
         "conference": "marac_referred odoc_referred",
         "supervision": "transferred",
         "notification": "required breached ended revoked",
-        "police": "arrested visit_recorded",
+        "police": "arrested charged visit_recorded",
         "monitoring": "breached",
         "accommodation": "referred placed lost",
         "victim": "contact_opted_in",
         "person": "linked merged unmerged",
         "event": "corrected retracted",
+        "duty": "due_soon missed",
+        "consultation": "missing",
     }.items()
     for member in members.split()
 )
@@ -46,9 +48,19 @@ URGENT: Final[frozenset[str]] = frozenset(
         "monitoring.breached",
         "risk.flag_raised",
         "safeguarding.child_concern",
+        "event.corrected",
         "event.retracted",
+        "consultation.missing",
     }
 )
+
+# Stated by the gateway itself when time passes or a step is missing; no agency may post them.
+OWN_KINDS: Final[frozenset[str]] = frozenset(
+    {"duty.due_soon", "duty.missed", "consultation.missing"}
+)
+
+# About an earlier event of the same agency, which the attribute `corrects` names by its id.
+REVISING_KINDS: Final[frozenset[str]] = frozenset({"event.corrected", "event.retracted"})
 
 
 def type_of(kind: str) -> str:

@@ -69,3 +69,4 @@ class Recipient:
     associate: AssociateDesignation | None = None
     country: str = "GB"  # ISO 3166-1 alpha-2
     agreement_ref: str | None = None
+    manager: RecipientId | None = None  # told when a duty this recipient owns is missed

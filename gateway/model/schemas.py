@@ -13,11 +13,13 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from gateway.model.event import MAX_ID_LENGTH
-from gateway.model.groups import Groups
-from gateway.model.kinds import KINDS, URGENT, type_of
-from gateway.model.strict_json import JsonObject
+from gateway.model.groups import OWN_GROUPS, Groups
+from gateway.model.kinds import KINDS, OWN_KINDS, REVISING_KINDS, URGENT, type_of
+from gateway.model.strict_json import Json, JsonObject
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+POSTED: Final = KINDS - OWN_KINDS
 
 _GROUPS_REF: Final = "#/$defs/{model}"
 
@@ -28,19 +30,20 @@ def schema_for(kind: str) -> JsonObject:
     It has no ``$id``: the address it is served at is its base.
 
     Raises:
-        KeyError: not one of `gateway.model.kinds.KINDS`.
+        KeyError: not a kind that agencies post (`POSTED`).
 
     Pure.
     """
-    if kind not in KINDS:
+    if kind not in POSTED:
         raise KeyError("no such kind")
     groups, parts = deepcopy(_groups_schema())
+    required: list[Json] = ["specversion", "id", "source", "type", "data"]
     return {
         "$schema": DIALECT,
         "title": type_of(kind),
         "type": "object",
         "properties": _attributes(kind) | {"data": {"$ref": _GROUPS_REF.format(model="Groups")}},
-        "required": ["specversion", "id", "source", "type", "data"],
+        "required": [*required, "corrects"] if kind in REVISING_KINDS else required,
         # Extension attributes: lower-case letters and digits, simple values (CloudEvents 3.1).
         "propertyNames": {"pattern": "^[a-z0-9]+$"},
         "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
@@ -56,16 +59,18 @@ def schema_index() -> JsonObject:
     return {
         "schemas": [
             {"kind": kind, "type": type_of(kind), "urgent": kind in URGENT}
-            for kind in sorted(KINDS)
+            for kind in sorted(POSTED)
         ]
     }
 
 
 def _attributes(kind: str) -> JsonObject:
     optional_text: JsonObject = {"type": ["string", "null"]}
+    names_event: JsonObject = {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH}
     return {
+        "corrects": names_event if kind in REVISING_KINDS else {"type": "null"},
         "specversion": {"const": "1.0"},
-        "id": {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH},
+        "id": names_event,
         "source": {"type": "string", "minLength": 1, "format": "uri-reference"},
         "type": {"const": type_of(kind)},
         "time": {"type": ["string", "null"], "format": "date-time"},
@@ -97,4 +102,6 @@ def _groups_schema() -> tuple[JsonObject, JsonObject]:
     """Return the schema of ``data`` and those of the groups it refers to. Callers copy."""
     schema = Groups.model_json_schema(ref_template=_GROUPS_REF, schema_generator=_Published)
     parts: JsonObject = schema.pop("$defs")
+    for name in OWN_GROUPS:
+        parts.pop(str(schema["properties"].pop(name)["$ref"]).rpartition("/")[2])
     return schema, parts

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.model.event import CanonicalEvent, group_problems, parse_cloudevent
 from gateway.model.groups import GROUP_NAMES
-from gateway.model.kinds import KINDS, kind_of, type_of
+from gateway.model.kinds import KINDS, REVISING_KINDS, kind_of, type_of
 from gateway.model.problem import MalformedEvent
 from gateway.model.strict_json import read_json
 from tests.third_party import vector_files, vectors
@@ -28,6 +28,15 @@ PRACTICE = {"name": "Example Surgery", "ods": "Y06601", "captured_on": "2026-01-
 
 # Something in every group, of nobody.
 FULL: dict[str, Any] = {
+    "duty": TOLD
+    | {
+        "clock": "C1",
+        "owner": "prison_public_protection",
+        "due": "2026-03-01",
+        "status": "due",
+        "basis_date": "2026-06-01",
+        "missing": ["notice of release"],
+    },
     "identity": TOLD
     | {
         "family_name": "Example",
@@ -116,8 +125,20 @@ def test_parsing_is_the_inverse_of_printing(
         kind=kind,
         occurred_at=occurred_at,
         groups={name: FULL[name] for name in names},
+        corrects=id_ if kind in REVISING_KINDS else None,
     )
     assert parse_cloudevent(event.to_cloudevent()) == event
+
+
+@pytest.mark.parametrize("kind", sorted(REVISING_KINDS))
+def test_an_event_that_revises_another_names_it(kind: str) -> None:
+    assert "$.corrects" in faults(cloudevent(type=type_of(kind)))
+    assert "$.corrects" in faults(cloudevent(type=type_of(kind), corrects=""))
+    assert parse_cloudevent(cloudevent(type=type_of(kind), corrects="e-1")).corrects == "e-1"
+
+
+def test_an_event_that_revises_nothing_names_none() -> None:
+    assert "$.corrects" in faults(cloudevent(corrects="e-1"))
 
 
 def test_a_kind_and_its_type_name_each_other() -> None:
