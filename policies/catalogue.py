@@ -1,137 +1,79 @@
-"""The catalogues a lawyer reads: field groups, roles, legal bases, organisation classes.
+"""The catalogues a lawyer reads: field groups, roles, legal bases, organisations, documents.
 
-Strict: a key not named here, or a name not defined elsewhere in the catalogues, is refused.
+Strict: a key not named in their shapes, or a name not defined elsewhere in them, is refused.
 """
 
-import json
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from fnmatch import fnmatchcase
-from functools import cached_property
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
-
-from gateway.model.decision import Regime
 from gateway.model.ids import BasisId
-from gateway.model.kinds import KINDS
+from gateway.model.kinds import KINDS, OWN_KINDS
+from policies.attention import ATTENTION_FILE, Attention, load_attention
+from policies.catalogue_entries import (
+    ANY,
+    ASSOCIATE,
+    FLAGS,
+    AgreementEntry,
+    BasisEntry,
+    GroupEntry,
+    HandlingEntry,
+    OrganisationEntry,
+    PolicyDocumentEntry,
+    RoleEntry,
+    TestName,
+)
+from policies.clocks import CLOCKS_FILE, Clocks, load_clocks
+from policies.holds import HOLDS_FILE, Holds, load_holds
 from policies.problem import BadRulebook
+from policies.strict_toml import read, shaped, tables
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-
-TestName = Literal[
-    "mappa_category_known", "risk_to_children", "housing_consent", "chosen_authority_is_recipient"
+__all__ = [
+    "ANY",
+    "ASSOCIATE",
+    "CATALOGUE_FILES",
+    "BasisEntry",
+    "Catalogues",
+    "GroupEntry",
+    "TestName",
+    "load_catalogues",
+    "may_post",
 ]
 
-CATALOGUE_FILES: Final = ("bases.toml", "groups.toml", "organisations.toml", "roles.toml")
-ANY: Final = "*"
-ASSOCIATE: Final = "associate"  # a standing a recipient has by designation, never by class
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Reserved(_Entry):
-    """Members that no rule may give to a role outside these."""
-
-    members: tuple[str, ...]  # ("*",) is the whole group
-    roles: frozenset[Word]
-
-
-class GroupEntry(_Entry):
-    """One field group, its named parts, and who alone may ever have some of it."""
-
-    name: Word
-    title: Line
-    sensitive: bool
-    members: Annotated[tuple[Word, ...], Field(min_length=1)]
-    forms: Mapping[Word, tuple[Word, ...]] = Field(default_factory=dict)
-    reserved: tuple[Reserved, ...] = ()
-
-
-class RoleEntry(_Entry):
-    """One recipient role."""
-
-    codes: Annotated[tuple[Line, ...], Field(min_length=1)]
-    title: Line
-    held_by: frozenset[Word]
-
-
-class Route(_Entry):
-    """From any of these to any of those: standings, flags, classes or "associate"."""
-
-    from_: Annotated[frozenset[Word], Field(alias="from")]
-    to: frozenset[Word]
-
-
-class BasisEntry(_Entry):
-    """One legal basis, and what must hold before a disclosure may rest on it."""
-
-    citation: Line
-    regime: Regime
-    condition: str  # empty: none, so no sensitive group goes on this basis
-    routes: tuple[Route, ...]
-    tests: tuple[TestName, ...]
-    members: tuple[str, ...]  # "group.member" paths, or ("*",)
-    human_only: bool
-    source: Line
-    verified: Literal["V", "G"]
-
-    @cached_property
-    def only(self) -> frozenset[str] | None:
-        """The only paths that may go on this basis, or None for any."""
-        return None if self.members == (ANY,) else frozenset(self.members)
-
-
-class OrganisationEntry(_Entry):
-    """What a class of organisation is in law, and what it posts."""
-
-    title: Line
-    standing: frozenset[Literal["responsible_authority", "duty_to_cooperate"]]
-    s11_body: bool
-    oma_s14: Literal["core", "listed", "none"]
-    housing_referrer: bool
-    kinds: tuple[str, ...]
-
-    def standings(self, name: str) -> frozenset[str]:
-        """Return every word a route may know this class by, its own name included. Pure."""
-        flags = {
-            "s11_body": self.s11_body,
-            "oma_core": self.oma_s14 == "core",
-            "oma_listed": self.oma_s14 == "listed",
-            "housing_referrer": self.housing_referrer,
-        }
-        return frozenset({name, *self.standing, *(flag for flag, on in flags.items() if on)})
-
-
-_FLAGS: Final = frozenset(
-    {
-        "responsible_authority",
-        "duty_to_cooperate",
-        "s11_body",
-        "oma_core",
-        "oma_listed",
-        "housing_referrer",
-        ASSOCIATE,
-    }
+CATALOGUE_FILES: Final = (
+    "bases.toml",
+    "groups.toml",
+    "organisations.toml",
+    "roles.toml",
+    "agreements.toml",
+    "policy_documents.toml",
+    "handling.toml",
+    CLOCKS_FILE,
+    HOLDS_FILE,
+    ATTENTION_FILE,
 )
-
+GATEWAY: Final = "gateway"  # the class under which the gateway states its own kinds
 
 _NONE: Final = frozenset[str]()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogues:
-    """The four catalogues, each name in them resolved."""
+    """The catalogues, each name in them resolved."""
 
-    groups: Mapping[str, GroupEntry]  # by group name, in the order G1..G15
+    groups: Mapping[str, GroupEntry]  # by group name, in the order G1..G16
     roles: Mapping[str, RoleEntry]
     bases: Mapping[BasisId, BasisEntry]
     organisations: Mapping[str, OrganisationEntry]
     standings: Mapping[str, frozenset[str]]  # by organisation class
+    agreements: Mapping[str, AgreementEntry]  # by reference
+    policy_documents: Mapping[str, PolicyDocumentEntry]  # by reference
+    handling: HandlingEntry
+    clocks: Clocks
+    holds: Holds
+    attention: Attention
 
     def standing_of(self, organisation_class: str) -> frozenset[str]:
         """Return a class's standings and its own name; empty for a class not listed. Pure."""
@@ -142,12 +84,21 @@ class Catalogues:
         entry = self.organisations.get(organisation_class)
         return entry.title if entry else "organisation unknown to the catalogue"
 
+    def policy_document_for(
+        self, organisation_class: str, condition: str, today: date
+    ) -> PolicyDocumentEntry | None:
+        """Return the first document in force today for this controller and condition. Pure."""
+        for document in self.policy_documents.values():
+            if document.covers(organisation_class, condition, today):
+                return document
+        return None
+
 
 def load_catalogues(files: Mapping[str, str]) -> Catalogues:
-    """Read the four catalogues.
+    """Read the catalogues.
 
     Args:
-        files: Relative name to TOML text; names other than the four are left alone.
+        files: Relative name to TOML text; names other than `CATALOGUE_FILES` are left alone.
 
     Raises:
         BadRulebook: a file is missing or not TOML, a key is unknown, a name is not defined.
@@ -158,21 +109,39 @@ def load_catalogues(files: Mapping[str, str]) -> Catalogues:
     for name in CATALOGUE_FILES:
         if name not in texts:
             raise BadRulebook("file-missing", file=name)
-    codes = _read(dict[str, GroupEntry], *texts["groups.toml"])
-    organisations = _read(dict[str, OrganisationEntry], *texts["organisations.toml"])
+    codes = read(dict[str, GroupEntry], *texts["groups.toml"])
+    organisations = read(dict[str, OrganisationEntry], *texts["organisations.toml"])
+    roles = read(dict[str, RoleEntry], *texts["roles.toml"])
+    groups = {entry.name: entry for entry in codes.values()}
+    (clocks_file, clocks), (holds_file, holds), (attention_file, attention) = (
+        texts[name] for name in (CLOCKS_FILE, HOLDS_FILE, ATTENTION_FILE)
+    )
     catalogues = Catalogues(
-        groups={entry.name: entry for entry in codes.values()},
-        roles=_read(dict[str, RoleEntry], *texts["roles.toml"]),
-        bases=_read(dict[BasisId, BasisEntry], *texts["bases.toml"]),
+        groups=groups,
+        roles=roles,
+        bases=read(dict[BasisId, BasisEntry], *texts["bases.toml"]),
         organisations=organisations,
         standings={name: entry.standings(name) for name, entry in organisations.items()},
+        agreements=_read_referenced(dict[str, AgreementEntry], *texts["agreements.toml"]),
+        policy_documents=_read_referenced(
+            dict[str, PolicyDocumentEntry], *texts["policy_documents.toml"]
+        ),
+        handling=read(HandlingEntry, *texts["handling.toml"]),
+        clocks=load_clocks(clocks, roles=roles.keys(), file=clocks_file),
+        holds=load_holds(holds, file=holds_file),
+        attention=load_attention(attention, paths=paths_of(groups.values()), file=attention_file),
     )
     if len(catalogues.groups) != len(codes):
         raise BadRulebook("group-name-twice", file="groups.toml")
-    _check_groups(catalogues)
-    _check_organisations(catalogues)
-    _check_bases(catalogues)
+    for check in (_check_groups, _check_organisations, _check_bases, _check_documents):
+        check(catalogues)
+    _check_handling(catalogues.handling)
     return catalogues
+
+
+def paths_of(groups: Iterable[GroupEntry]) -> frozenset[str]:
+    """Return every "group.member" path of these groups. Pure."""
+    return frozenset(f"{group.name}.{member}" for group in groups for member in group.members)
 
 
 def may_post(catalogues: Catalogues, organisation_class: str, kind: str) -> bool:
@@ -184,20 +153,19 @@ def may_post(catalogues: Catalogues, organisation_class: str, kind: str) -> bool
 Table = TypeVar("Table")
 
 
-def _read(shape: type[Table], file: str, text: str) -> Table:
-    try:
-        # Through JSON, where strict validation still takes an array for a tuple or a set.
-        return TypeAdapter(shape).validate_json(json.dumps(tomllib.loads(text)))
-    except tomllib.TOMLDecodeError as err:
-        raise BadRulebook("not-toml", file=file, reason=str(err)) from err
-    except TypeError as err:  # a TOML date, where no catalogue has one
-        raise BadRulebook("catalogue-invalid", file=file, reason=str(err)) from err
-    except ValidationError as err:
-        first = err.errors(include_input=False, include_url=False)[0]
-        position = ".".join(str(step) for step in first["loc"])
-        raise BadRulebook(
-            "catalogue-invalid", file=file, position=position, reason=first["msg"]
-        ) from err
+def _read_referenced(shape: type[Table], file: str, text: str) -> Table:
+    """Read tables named by their reference, which becomes a member of each."""
+    found = tables(file, text)
+    for reference, table in found.items():
+        if not isinstance(table, dict) or "reference" in table:
+            raise BadRulebook(
+                "catalogue-invalid",
+                file=file,
+                position=reference,
+                reason="the table's name is its reference",
+            )
+        table["reference"] = reference
+    return shaped(shape, file, found)
 
 
 def _check_groups(catalogues: Catalogues) -> None:
@@ -220,28 +188,54 @@ def _check_groups(catalogues: Catalogues) -> None:
 
 def _check_organisations(catalogues: Catalogues) -> None:
     for name, organisation in catalogues.organisations.items():
-        if name in _FLAGS:
+        if name in FLAGS:
             raise BadRulebook("name-is-a-standing", file="organisations.toml", position=name)
         for pattern in organisation.kinds:
-            if not any(fnmatchcase(kind, pattern) for kind in KINDS):
-                raise BadRulebook(
-                    "kind-unknown", file="organisations.toml", position=name, reason=pattern
-                )
+            meant = {kind for kind in KINDS if fnmatchcase(kind, pattern)}
+            if not meant or (name != GATEWAY and meant & OWN_KINDS):
+                code = "kind-unknown" if not meant else "kind-reserved"
+                raise BadRulebook(code, file="organisations.toml", position=name, reason=pattern)
     for name, role in catalogues.roles.items():
-        if not role.held_by <= catalogues.organisations.keys():
-            raise BadRulebook("organisation-unknown", file="roles.toml", position=name)
+        _check_classes(catalogues, role.held_by, "roles.toml", name)
+
+
+def _check_classes(catalogues: Catalogues, named: Iterable[str], file: str, position: str) -> None:
+    if not catalogues.organisations.keys() >= set(named):
+        raise BadRulebook("organisation-unknown", file=file, position=position)
 
 
 def _check_bases(catalogues: Catalogues) -> None:
-    known = _FLAGS | catalogues.organisations.keys()
-    paths = {
-        f"{group.name}.{member}" for group in catalogues.groups.values() for member in group.members
-    }
+    known = FLAGS | catalogues.organisations.keys()
+    paths = paths_of(catalogues.groups.values())
     for name, basis in catalogues.bases.items():
         words = frozenset[str]().union(*(route.from_ | route.to for route in basis.routes))
         if not words <= known:
             raise BadRulebook("standing-unknown", file="bases.toml", position=name)
         if basis.members != (ANY,) and not paths.issuperset(basis.members):
             raise BadRulebook("member-unknown", file="bases.toml", position=name)
-        if basis.human_only == bool(basis.routes):
-            raise BadRulebook("route-and-human-only", file="bases.toml", position=name)
+        if not catalogues.bases.keys() >= set(basis.instead):
+            raise BadRulebook("basis-unknown", file="bases.toml", position=name)
+        opens = (bool(basis.routes), bool(basis.purposes), bool(basis.members))
+        if opens != (basis.power,) * 3:
+            reason = "a power has routes, purposes and members; what is no power has none"
+            raise BadRulebook("power-and-route", file="bases.toml", position=name, reason=reason)
+
+
+def _check_documents(catalogues: Catalogues) -> None:
+    conditions = {basis.condition for basis in catalogues.bases.values()}
+    for reference, document in catalogues.policy_documents.items():
+        file = "policy_documents.toml"
+        _check_classes(catalogues, document.controller_classes, file, reference)
+        if not document.conditions <= conditions:
+            raise BadRulebook("condition-unknown", file=file, position=reference)
+    for reference, agreement in catalogues.agreements.items():
+        _check_classes(catalogues, agreement.parties, "agreements.toml", reference)
+        if not agreement.bases <= catalogues.bases.keys():
+            raise BadRulebook("basis-unknown", file="agreements.toml", position=reference)
+
+
+def _check_handling(handling: HandlingEntry) -> None:
+    if handling.ceiling != handling.markings[-1]:
+        raise BadRulebook("ceiling-not-highest", file="handling.toml", position="ceiling")
+    if handling.refused.keys() & set(handling.markings):
+        raise BadRulebook("marking-twice", file="handling.toml", position="refused")
