@@ -19,6 +19,7 @@ def holds(
     facts: FactClass,
     today: date,
     catalogues: Catalogues,
+    by_human: bool = False,
 ) -> Reason | None:
     """Return why the basis may not be relied on, or None if it may.
 
@@ -29,6 +30,7 @@ def holds(
         facts: As towards this recipient.
         today: In Europe/London; decides whether an Associate's designation is in force.
         catalogues: Of the rulebook in force.
+        by_human: Whether a named person decides this disclosure.
 
     Raises:
         KeyError: the catalogue has no such basis.
@@ -36,7 +38,9 @@ def holds(
     Pure.
     """
     entry = catalogues.bases[basis]
-    if entry.human_only:
+    if not entry.power:
+        return Reason(code="no-power", text=f"{entry.citation} gives no power to disclose.")
+    if entry.human_only and not by_human:
         return Reason(
             code="human-only", text=f"{entry.citation} is relied on by a person, never by a rule."
         )
@@ -46,8 +50,24 @@ def holds(
     for test in entry.tests:
         met, reason = _TESTS[test]
         if not met(facts):
-            return Reason(code=reason[0], text=f"{entry.citation}: {reason[1]}")
+            text = f"{entry.citation}: {reason[1]}{_instead(entry, catalogues)}"
+            return Reason(code=reason[0], text=text)
     return None
+
+
+def passes(test: TestName, facts: FactClass) -> bool:
+    """Return whether the facts meet one test of a basis. Pure."""
+    return _TESTS[test][0](facts)
+
+
+def _instead(entry: BasisEntry, catalogues: Catalogues) -> str:
+    """Name the bases to look to, so that a refusal is not a dead end."""
+    others = [
+        f"{catalogues.bases[other].citation} [{other}]"
+        + (", by a person's decision" if catalogues.bases[other].human_only else "")
+        for other in entry.instead
+    ]
+    return f" Look instead to {'; or '.join(others)}." if others else ""
 
 
 def standing(recipient: Recipient, today: date, catalogues: Catalogues) -> frozenset[str]:
@@ -103,9 +123,29 @@ _TESTS: Final[Mapping[TestName, tuple[Callable[[FactClass], bool], tuple[str, st
         lambda facts: 1 <= facts.category <= 4,
         ("not-a-mappa-person", "no MAPPA category is stated, so s.325(2) is not met."),
     ),
+    "convicted_or_category": (
+        lambda facts: facts.convicted != "no",
+        ("not-convicted", "the person is stated not to be convicted, so s.325(2) is not met."),
+    ),
     "risk_to_children": (
-        lambda facts: facts.children,
+        lambda facts: facts.children or facts.kind == "safeguarding.child_concern",
         ("no-risk-to-children", "no risk to children is stated."),
+    ),
+    "adult_at_risk": (
+        lambda facts: "known_adult" in facts.risk_to,
+        ("no-adult-at-risk", "no risk to a known adult is stated."),
+    ),
+    "restricted_patient": (
+        lambda facts: facts.restricted_patient,
+        ("not-a-restricted-patient", "no hospital order with restrictions is stated."),
+    ),
+    "victim_opted_in": (
+        lambda facts: facts.victim_opted_in,
+        ("victim-not-opted-in", "the victim is not recorded as having asked for contact."),
+    ),
+    "homeless_within_56_days": (
+        lambda facts: facts.homeless_within_56_days,
+        ("not-homeless-within-56-days", "no homelessness within 56 days is stated."),
     ),
     "housing_consent": (
         lambda facts: facts.housing_consent,

@@ -4,17 +4,21 @@ Rules say who might be told what (Cedar); bases say whether the law lets each co
 A fact is granted only where both agree. Everything else held is withheld, with the reason.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
+from typing import Final
 
-from gateway.model.decision import Permit, Reason, Refusal
-from gateway.model.ids import AgencyName, EventRef
+from gateway.model.decision import Grant, Permit, Proposal, Reason, Refusal
+from gateway.model.ids import AgencyName, BasisId, EventRef, RuleId
 from gateway.model.party import Recipient
 from gateway.model.person import Person
 from policies.bases import standing
-from policies.engine import Question
-from policies.facts import FactClass, classify, facing
+from policies.engine import REMEMBERED, Engine, Question
+from policies.facts import FactClass, facing
+from policies.rule import Rule
 from policies.rulebook import Rulebook
 from policies.weigh import Case, Scales
 
@@ -23,25 +27,32 @@ def evaluate(
     rulebook: Rulebook,
     *,
     event: EventRef,
-    kind: str,
     recipient: Recipient,
     person: Person,
-    sender_class: str,
+    facts: FactClass,
     controller_classes: Mapping[AgencyName, str],
     today: date,
+    told_before: bool = False,
+    manages: AbstractSet[str] = frozenset(),
+    decided: frozenset[RuleId] = frozenset(),
+    claimed: BasisId | None = None,
 ) -> Permit | Refusal:
     """Decide one event for one recipient.
 
     Args:
         rulebook: In force.
         event: Named in the answer; decides nothing.
-        kind: Of the event.
         recipient: As the directory has them now.
         person: Every fact now held; each group's controller is its discloser.
-        sender_class: Organisation class of the agency that posted the event.
+        facts: The class of the event and of `person`, as towards nobody yet (`classify`).
         controller_classes: Organisation class of every controller in `person`; the facts of one
             that is missing here are withheld.
         today: In Europe/London.
+        told_before: Whether this recipient was told of this person before.
+        manages: Roles of the recipients this one is the manager of.
+        decided: Rules a named person has decided to carry out for this event and recipient; only
+            these then grant.
+        claimed: Judge as if every rule relied on this basis and no other.
 
     Returns:
         A permit whose grants are one per rule and basis, in order of rule id; or a refusal with
@@ -50,55 +61,150 @@ def evaluate(
     Never raises. Pure, but for the answers the rulebook's engine remembers.
     """
     try:
-        facts = classify(kind, person.facts, sender_class=sender_class)
         case = Case(
             event=event,
             recipient=recipient,
             stated=person.facts,
-            facts=facing(facts, person.facts, recipient),
+            facts=facing(
+                facts,
+                person.facts,
+                recipient,
+                told_before=told_before,
+                decided=bool(decided),
+                manages=manages,
+            ),
             controller_classes=controller_classes,
             today=today,
             catalogues=rulebook.catalogues,
+            claimed=claimed,
         )
-        decided = _decide(rulebook, case)
+        return _decide(rulebook, case, decided)
     except Exception:  # noqa: BLE001  # a decision that fails tells nobody anything, and says so
-        decided = (_FAILED,)
-    if isinstance(decided, Permit):
-        return decided
-    return Refusal(event=event, recipient=recipient.id, reasons=decided, rulebook=rulebook.digest)
+        return _refusal(rulebook, event, recipient, (EVALUATION_FAILED,))
 
 
-_FAILED = Reason(
+EVALUATION_FAILED: Final = Reason(
     code="evaluation-error",
     text="The rulebook could not be evaluated on these facts, so nothing is disclosed.",
 )
 
 
-def _decide(rulebook: Rulebook, case: Case) -> Permit | tuple[Reason, ...]:
+def _decide(rulebook: Rulebook, case: Case, decided: frozenset[RuleId]) -> Permit | Refusal:
     mismatch = _role_mismatch(case)
     if mismatch is not None:
-        return (mismatch,)
+        return _refusal(rulebook, case.event, case.recipient, (mismatch,))
     question = _question(case)
     answer = rulebook.engine.ask(question)
     if answer.forbids:
-        return tuple(
-            Reason(code="forbidden", text=rulebook.rules[rule].reason, rule=rule)
-            for rule in answer.forbids
+        return _refusal(
+            rulebook,
+            case.event,
+            case.recipient,
+            tuple(
+                Reason(code="forbidden", text=rulebook.rules[rule].reason, rule=rule)
+                for rule in answer.forbids
+            ),
+            _behind(rulebook, case, question, answer.forbids),
         )
     if not answer.permits:
-        return tuple(_why_no_rule(rulebook, question))
-    scales = Scales(case=case)
-    for rule in answer.permits:
-        scales.put(rulebook.rules[rule])
+        reasons = _why_no_rule(rulebook.engine, question)
+        return _refusal(rulebook, case.event, case.recipient, reasons)
+    rules = [rulebook.rules[rule] for rule in answer.permits]
+    scales = _scales(rulebook, case, question)
+    for rule in rules:
+        if rule.id in decided or not (decided or rule.decided_by):
+            scales.put(rule)
+    proposals = () if decided else _proposals(rulebook, case, rules, scales.grants)
     if not scales.grants:
-        return scales.why_nothing()
+        reasons = scales.why_nothing() if scales.weighed else (_FOR_A_HUMAN,)
+        return _refusal(rulebook, case.event, case.recipient, reasons, proposals)
     return Permit(
         event=case.event,
         recipient=case.recipient.id,
         grants=tuple(scales.grants),
         withheld=tuple(scales.withheld()),
         rulebook=rulebook.digest,
+        proposals=proposals,
     )
+
+
+_FOR_A_HUMAN = Reason(
+    code="human-decision", text="Only a named person may decide that this role is told of this."
+)
+
+
+def _refusal(
+    rulebook: Rulebook,
+    event: EventRef,
+    recipient: Recipient,
+    reasons: tuple[Reason, ...],
+    proposals: tuple[Proposal, ...] = (),
+) -> Refusal:
+    return Refusal(
+        event=event,
+        recipient=recipient.id,
+        reasons=reasons,
+        rulebook=rulebook.digest,
+        proposals=proposals,
+    )
+
+
+def _scales(rulebook: Rulebook, case: Case, question: Question) -> Scales:
+    def locks(groups: tuple[str, ...]) -> Mapping[str, Reason]:
+        return {
+            group: Reason(
+                code="forbidden-group", text=rulebook.rules[forbids[0]].reason, rule=forbids[0]
+            )
+            for group, forbids in rulebook.engine.locks(question, groups, "sealed").items()
+        }
+
+    return Scales(case=case, locks=locks)
+
+
+def _behind(
+    rulebook: Rulebook, case: Case, question: Question, forbids: tuple[RuleId, ...]
+) -> tuple[Proposal, ...]:
+    """Return what the permits behind these forbids would grant if a human lifted every one."""
+    lifted = [rulebook.rules[rule] for rule in forbids]
+    if case.facts.decided or not all(forbid.decided_by for forbid in lifted):
+        return ()
+    answer = rulebook.engine.ask(replace(question, facts=replace(case.facts, decided=True)))
+    rules = [rulebook.rules[rule] for rule in answer.permits]
+    return _proposals(rulebook, case, rules, (), lifted)
+
+
+def _proposals(
+    rulebook: Rulebook,
+    case: Case,
+    rules: Iterable[Rule],
+    granted: Iterable[Grant],
+    lifted: Sequence[Rule] = (),
+) -> tuple[Proposal, ...]:
+    """Return what a human could decide beyond what is granted, were these forbids lifted."""
+    already = {path for grant in granted for path in grant.members}
+    if_decided = replace(case, facts=replace(case.facts, decided=True))
+    question = _question(if_decided)
+    found: list[Proposal] = []
+    for rule in rules:
+        asking = [rule, *lifted] if rule.decided_by else lifted
+        if not asking:
+            continue
+        scales = _scales(rulebook, if_decided, question)
+        scales.put(rule)
+        found += [
+            Proposal(
+                rule=rule.id,
+                basis=grant.basis,
+                citation=grant.citation,
+                purpose=grant.purpose,
+                members=grant.members,
+                decided_by=asking[0].decided_by,
+                at_once=all(one.ask_at_once for one in asking),
+            )
+            for grant in scales.grants
+            if not already.issuperset(grant.members)
+        ]
+    return tuple(found)
 
 
 def _role_mismatch(case: Case) -> Reason | None:
@@ -123,16 +229,20 @@ def _question(case: Case) -> Question:
     )
 
 
-def _why_no_rule(rulebook: Rulebook, question: Question) -> Iterator[Reason]:
+@lru_cache(maxsize=REMEMBERED)
+def _why_no_rule(engine: Engine, question: Question) -> tuple[Reason, ...]:
     """Say that no rule applies, and each single fact that, were it otherwise, would change that."""
-    yield Reason(
-        code="no-rule", text="No rule tells this role of this event in a case of this class."
-    )
+    found = [
+        Reason(
+            code="no-rule", text="No rule tells this role of this event in a case of this class."
+        )
+    ]
     for otherwise, code, text in _nearly(question):
         if otherwise == question.facts:
             continue
-        if rulebook.engine.ask(replace(question, facts=otherwise)).permits:
-            yield Reason(code=code, text=text)
+        if engine.ask(replace(question, facts=otherwise)).permits:
+            found.append(Reason(code=code, text=text))
+    return tuple(found)
 
 
 def _nearly(question: Question) -> Iterator[tuple[FactClass, str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from itertools import groupby
 
-from gateway.model.decision import Grant, Permit, Reason, Refusal, Withheld
+from gateway.model.decision import Grant, Permit, Proposal, Reason, Refusal, Withheld
 from gateway.model.party import Recipient
 from policies.rulebook import Rulebook
 
@@ -34,6 +34,7 @@ def explain(permit_or_refusal: Permit | Refusal, recipient: Recipient, rulebook:
         lines.append(f"{who} may be told, for {use}.")
         lines += [_granted(grant, rulebook) for grant in permit_or_refusal.grants]
         lines += [_withheld(withheld) for withheld in permit_or_refusal.withheld]
+    lines += [_proposed(proposal, rulebook) for proposal in permit_or_refusal.proposals]
     lines.append(_decided_under(permit_or_refusal.rulebook, rulebook))
     return "\n".join(lines)
 
@@ -47,12 +48,15 @@ def _granted(grant: Grant, rulebook: Rulebook) -> str:
     rule = rulebook.rules.get(grant.rule)
     source = f" ({rule.source})" if rule else ""
     condition = f", {grant.condition}" if grant.condition else ""
+    document = f", policy document {grant.policy_document}" if grant.policy_document else ""
+    decided = f", decided by a {grant.decided_by.replace('_', ' ')}" if grant.decided_by else ""
     answer = ""
     if grant.acknowledge_within is not None:
         answer = f" Acknowledge within {_span(grant.acknowledge_within)}."
+    purpose = grant.purpose.replace("_", " ")
     return (
         f"Rule {grant.rule}{source}, relying on {grant.citation} [{grant.basis}] under "
-        f"{_REGIMES[grant.regime]}{condition}, for {grant.purpose.replace('_', ' ')}: "
+        f"{_REGIMES[grant.regime]}{condition}{document}{decided}, for {purpose}: "
         f"{_by_group(grant.members)}.{answer}"
     )
 
@@ -70,6 +74,16 @@ def _withheld(withheld: Withheld) -> str:
 
 def _refused(reason: Reason) -> str:
     return f"Because: {reason.text}{_by_rule(reason)}"
+
+
+def _proposed(proposal: Proposal, rulebook: Rulebook) -> str:
+    rule = rulebook.rules.get(proposal.rule)
+    source = f" ({rule.source})" if rule else ""
+    return (
+        f"A {proposal.decided_by.replace('_', ' ')} may decide, by rule {proposal.rule}{source}, "
+        f"relying on {proposal.citation} [{proposal.basis}], for "
+        f"{proposal.purpose.replace('_', ' ')}: {_by_group(proposal.members)}."
+    )
 
 
 def _by_rule(reason: Reason) -> str:

@@ -14,11 +14,12 @@ from policies.catalogue import ANY, Catalogues, GroupEntry
 from policies.problem import BadRulebook
 
 _PERMIT: Final = ("id", "basis", "purpose", "groups", "for", "source")
-_PERMIT_MAY: Final = ("acknowledge",)
+_PERMIT_MAY: Final = ("acknowledge", "decided_by", "ask")
 _FORBID: Final = ("id", "reason", "source")
+_FORBID_MAY: Final = ("decided_by", "ask")
 
 _ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_PURPOSE: Final = re.compile(r"[a-z]+(_[a-z]+)*")
+_WORDS: Final = re.compile(r"[a-z]+(_[a-z]+)*")
 _DURATION: Final = TypeAdapter(timedelta)
 _LONGEST: Final = timedelta(days=92)
 
@@ -30,19 +31,22 @@ Member: TypeAlias = tuple[str, str]  # its name, and its "group.member" path
 class Rule:
     """What one Cedar policy permits or forbids, apart from its condition, which Cedar keeps.
 
-    A forbid has a reason and no role, basis or groups; a permit has no reason.
+    A forbid has a reason and no basis or groups; a permit has no reason.
     """
 
     id: RuleId
     effect: Literal["permit", "forbid"]
     file: str
     source: str
-    role: str = ""
+    action: str = ""  # "disclose" or "include"; a forbid of both names none
+    role: str = ""  # in its head; a forbid that names none is for every role
     bases: tuple[BasisId, ...] = ()  # in order of preference: the first that holds is relied on
     purpose: str = ""
     groups: tuple[tuple[str, tuple[Member, ...]], ...] = ()  # by group name, then by member
     for_action: bool = False
     acknowledge_within: timedelta | None = None
+    decided_by: str = ""  # a permit: who must decide each time. A forbid: who may lift it
+    ask_at_once: bool = False  # what needs deciding opens a task by itself, not on request
     reason: str = ""
     kinds: frozenset[str] = KINDS  # that its condition names; every kind if it names none
 
@@ -61,29 +65,42 @@ def read_rule(policy: Mapping[str, Any], *, file: str, catalogues: Catalogues) -
     if not _ID.fullmatch(id_):
         raise BadRulebook("rule-without-id", file=file, reason="@id is words joined by hyphens")
     reading = _Reading(file=file, position=f"rule {id_}", annotations=annotations)
+    role = _role(policy, reading, catalogues)
+    kinds = frozenset(_texts(policy.get("conditions"))) & KINDS or KINDS
     if policy["effect"] == "forbid":
-        reading.expect(_FORBID)
+        reading.expect(_FORBID, _FORBID_MAY)
         return Rule(
             id=RuleId(id_),
             effect="forbid",
             file=file,
             source=reading.text("source"),
+            action=_action(policy),
+            role=role,
+            decided_by=_decided_by(reading),
+            ask_at_once=_ask_at_once(reading),
             reason=reading.text("reason"),
+            kinds=kinds,
         )
     reading.expect(_PERMIT, _PERMIT_MAY)
-    role = _role(policy, reading, catalogues)
+    if not role:
+        raise reading.fault("rule-names-no-role", 'begin: principal in Role::"..."')
+    if _action(policy) != "disclose":
+        raise reading.fault("rule-permits-no-disclosure", 'write: action == Action::"disclose"')
     return Rule(
         id=RuleId(id_),
         effect="permit",
         file=file,
         source=reading.text("source"),
+        action="disclose",
         role=role,
         bases=_bases(reading, catalogues),
-        purpose=_purpose(reading),
+        purpose=_purpose(reading, catalogues),
         groups=_groups(reading, role, catalogues),
         for_action=_for_action(reading),
         acknowledge_within=_acknowledge(reading),
-        kinds=frozenset(_texts(policy.get("conditions"))) & KINDS or KINDS,
+        decided_by=_decided_by(reading),
+        ask_at_once=_ask_at_once(reading),
+        kinds=kinds,
     )
 
 
@@ -135,7 +152,32 @@ def _role(policy: Mapping[str, Any], reading: _Reading, catalogues: Catalogues) 
             if role not in catalogues.roles:
                 raise reading.fault("role-unknown", role)
             return role
-    raise reading.fault("rule-names-no-role", 'begin: principal in Role::"..."')
+    return ""
+
+
+def _action(policy: Mapping[str, Any]) -> str:
+    match policy["action"]:
+        case {"op": "==", "entity": {"id": str(action)}}:
+            return action
+    return ""
+
+
+def _ask_at_once(reading: _Reading) -> bool:
+    when = reading.text("ask") or "on_request"
+    if when not in {"at_once", "on_request"}:
+        raise reading.fault("annotation-invalid", '@ask is "at_once" or "on_request"')
+    if "ask" in reading.annotations and not _decided_by(reading):
+        raise reading.fault("annotation-missing", "@decided_by, without which nobody is asked")
+    return when == "at_once"
+
+
+def _decided_by(reading: _Reading) -> str:
+    if "decided_by" not in reading.annotations:
+        return ""
+    who = reading.text("decided_by")
+    if not _WORDS.fullmatch(who):
+        raise reading.fault("annotation-invalid", "@decided_by is words joined by underscores")
+    return who
 
 
 def _bases(reading: _Reading, catalogues: Catalogues) -> tuple[BasisId, ...]:
@@ -143,15 +185,18 @@ def _bases(reading: _Reading, catalogues: Catalogues) -> tuple[BasisId, ...]:
     for basis in named:
         if basis not in catalogues.bases:
             raise reading.fault("basis-unknown", basis)
-        if catalogues.bases[basis].human_only:
-            raise reading.fault("basis-human-only", basis)
+        if catalogues.bases[basis].human_only and not _decided_by(reading):
+            raise reading.fault("basis-human-only", f"{basis} wants @decided_by")
     return named
 
 
-def _purpose(reading: _Reading) -> str:
+def _purpose(reading: _Reading, catalogues: Catalogues) -> str:
     purpose = reading.text("purpose")
-    if not _PURPOSE.fullmatch(purpose):
+    if not _WORDS.fullmatch(purpose):
         raise reading.fault("annotation-invalid", "@purpose is words joined by underscores")
+    for basis in _bases(reading, catalogues):
+        if purpose not in catalogues.bases[basis].purposes:
+            raise reading.fault("purpose-not-of-basis", f"{basis} does not serve {purpose}")
     return purpose
 
 

@@ -17,6 +17,7 @@ from policies.rule import Rule, read_rule
 
 SCHEMA_FILE: Final = "schema.cedarschema"
 RULE_SUFFIX: Final = ".cedar"
+BESIDE: Final = ("vectors.toml", "invariants.toml")  # they try a rulebook and are no part of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +35,21 @@ def load_rulebook(files: Mapping[str, str]) -> Rulebook:
     """Read and check a rulebook.
 
     Args:
-        files: Relative name to text: the four catalogues, the Cedar schema, any number of
-            ``.cedar`` files. The folder part of a name counts for the digest only.
+        files: Relative name to text: the catalogues, the Cedar schema, any number of ``.cedar``
+            files; those of `BESIDE` are left alone. The folder part of a name counts for the
+            digest only.
 
     Raises:
         BadRulebook: with a code, a file and a position. Never half a rulebook.
 
     Pure.
     """
+    files = {name: text for name, text in files.items() if _base(name) not in BESIDE}
     _refuse_unknown(files)
     catalogues = load_catalogues(files)
     texts = {name: files[name] for name in sorted(files) if name.endswith(RULE_SUFFIX)}
     rules: dict[RuleId, Rule] = {}
+    policies: dict[RuleId, Mapping[str, Any]] = {}
     for file, text in texts.items():
         for policy in _policies(file, text):
             rule = read_rule(policy, file=file, catalogues=catalogues)
@@ -57,11 +61,13 @@ def load_rulebook(files: Mapping[str, str]) -> Rulebook:
                     reason=f"also in {rules[rule.id].file}",
                 )
             rules[rule.id] = rule
+            policies[rule.id] = policy
+    _validate(files, "\n".join(texts.values()), rules)
     return Rulebook(
         digest=digest(files),
         rules=MappingProxyType(rules),
         catalogues=catalogues,
-        engine=_engine(files, "\n".join(texts.values()), rules),
+        engine=Engine(_by_head(rules, policies), _schema(files)),
         kinds=frozenset[str]().union(
             *(rule.kinds for rule in rules.values() if rule.effect == "permit")
         ),
@@ -81,10 +87,14 @@ def digest(files: Mapping[str, str]) -> str:
     return hashed.hexdigest()
 
 
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
 def _refuse_unknown(files: Mapping[str, str]) -> None:
     seen: set[str] = set()
     for name in sorted(files):
-        base = name.rpartition("/")[2]
+        base = _base(name)
         if base not in (*CATALOGUE_FILES, SCHEMA_FILE) and not base.endswith(RULE_SUFFIX):
             raise BadRulebook("file-unknown", file=name)
         if base in seen:
@@ -106,17 +116,33 @@ def _policies(file: str, text: str) -> list[Mapping[str, Any]]:
     return list(parsed["staticPolicies"].values())
 
 
-def _engine(files: Mapping[str, str], text: str, rules: Mapping[RuleId, Rule]) -> Engine:
-    name = next(name for name in files if name.rpartition("/")[2] == SCHEMA_FILE)
+def _schema(files: Mapping[str, str]) -> cedarpy.Schema:
+    name = next(name for name in files if _base(name) == SCHEMA_FILE)
     try:
-        schema = cedarpy.Schema.from_str(files[name])
+        return cedarpy.Schema.from_str(files[name])
     except ValueError as err:
         raise BadRulebook("schema-invalid", file=name, reason=str(err)) from err
-    result = cedarpy.validate_policies(text, schema)
+
+
+def _validate(files: Mapping[str, str], text: str, rules: Mapping[RuleId, Rule]) -> None:
+    result = cedarpy.validate_policies(text, _schema(files))
     if not result.validation_passed:
         fault = result.errors[0]
         id_ = RuleId(result.id_annotations_by_policy_id.get(fault.policy_id, ""))
         raise BadRulebook(
             "rule-invalid", file=rules[id_].file, position=f"rule {id_}", reason=fault.error
         )
-    return Engine(cedarpy.PolicySet.from_str(text), schema)
+
+
+def _by_head(
+    rules: Mapping[RuleId, Rule], policies: Mapping[RuleId, Mapping[str, Any]]
+) -> Mapping[tuple[str, str], str]:
+    """Return Cedar text by the action and role of its head."""
+    grouped: dict[tuple[str, str], dict[str, Any]] = {}
+    for id_, rule in rules.items():
+        grouped.setdefault((rule.action, rule.role), {})[id_] = policies[id_]
+    empty: Mapping[str, Any] = {"templates": {}, "templateLinks": []}
+    return {
+        head: cedarpy.policies_from_json_str(json.dumps({**empty, "staticPolicies": found}))
+        for head, found in grouped.items()
+    }

@@ -1,13 +1,13 @@
 """Weigh satisfied rules against legal bases: what each controller may tell this recipient."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
 from gateway.model.decision import Grant, Reason, Withheld
 from gateway.model.groups import PROVENANCE
-from gateway.model.ids import AgencyName, BasisId, EventRef
+from gateway.model.ids import AgencyName, BasisId, EventRef, RuleId
 from gateway.model.party import Recipient
 from gateway.model.person import StatedGroup
 from policies.bases import holds
@@ -40,6 +40,7 @@ class Case:
     controller_classes: Mapping[AgencyName, str]
     today: date
     catalogues: Catalogues
+    claimed: BasisId | None = None  # judge as if every rule relied on this basis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +48,35 @@ class Scales:
     """Rules put on one after another; what they grant and what held them back adds up."""
 
     case: Case
+    locks: Callable[[tuple[str, ...]], Mapping[str, Reason]]  # which groups a forbid holds back
     grants: list[Grant] = field(default_factory=list)
     _granted: dict[str, set[str]] = field(default_factory=dict)  # group -> members
     _setbacks: dict[str, list[Reason]] = field(default_factory=dict)  # group -> in order found
-    _obstacles: dict[tuple[BasisId, str], Reason | None] = field(default_factory=dict)
+    _obstacles: dict[tuple[BasisId, str, bool], Reason | None] = field(default_factory=dict)
+    _weighed: list[RuleId] = field(default_factory=list)
+
+    @property
+    def weighed(self) -> bool:
+        """Whether any rule was put on."""
+        return bool(self._weighed)
 
     def put(self, rule: Rule) -> None:
         """Add the rule's grants: one per basis relied on, groups by name."""
+        self._weighed.append(rule.id)
         by_basis: dict[BasisId, list[str]] = {}
-        for group, members in rule.groups:
-            stated = self.case.stated.get(group)
-            if stated is None:
+        held = [
+            (group, present)
+            for group, members in rule.groups
+            if (present := _held(self.case.stated.get(group), members))
+        ]
+        locked = self.locks(tuple(group for group, _ in held)) if held else {}
+        for group, present in held:
+            if group in locked:
+                self._setbacks.setdefault(group, []).append(locked[group])
                 continue
-            held = [pair for pair in members if stated.members.get(pair[0]) is not None]
-            basis = self._first_that_holds(rule, group) if held else None
+            basis = self._first_that_holds(rule, group)
             if basis is not None:
-                by_basis.setdefault(basis, []).extend(self._carried(basis, group, held))
+                by_basis.setdefault(basis, []).extend(self._carried(basis, group, present))
         self.grants.extend(
             self._grant(rule, basis, paths) for basis, paths in by_basis.items() if paths
         )
@@ -85,19 +99,20 @@ class Scales:
 
     def _first_that_holds(self, rule: Rule, group: str) -> BasisId | None:
         reasons: list[Reason] = []
-        for basis in rule.bases:
-            obstacle = self._obstacle(basis, group)
+        claimed = self.case.claimed
+        for basis in rule.bases if claimed is None else (claimed,):
+            obstacle = self._obstacle(basis, group, by_human=bool(rule.decided_by))
             if obstacle is None:
                 return basis
             reasons.append(replace(obstacle, rule=rule.id))
         self._setbacks.setdefault(group, []).extend(reasons)
         return None
 
-    def _obstacle(self, basis: BasisId, group: str) -> Reason | None:
+    def _obstacle(self, basis: BasisId, group: str, *, by_human: bool) -> Reason | None:
         """Return why this group may not go on this basis, or None. Its controller discloses."""
         case = self.case
-        controller = case.controller_classes.get(case.stated[group].controller, _NO_CLASS)
-        key = basis, controller
+        controller = self._controller(group)
+        key = basis, controller, by_human
         if key not in self._obstacles:
             self._obstacles[key] = holds(
                 basis,
@@ -106,10 +121,36 @@ class Scales:
                 facts=case.facts,
                 today=case.today,
                 catalogues=case.catalogues,
+                by_human=by_human,
             )
         if self._obstacles[key] is None and case.catalogues.groups[group].sensitive:
-            return _without_condition(basis, case.catalogues)
+            return self._insensitive(basis, controller)
         return self._obstacles[key]
+
+    def _controller(self, group: str) -> str:
+        return self.case.controller_classes.get(self.case.stated[group].controller, _NO_CLASS)
+
+    def _insensitive(self, basis: BasisId, controller: str) -> Reason | None:
+        """Return why sensitive facts may not go on this basis: DPA 2018 s.35(5) with s.42."""
+        entry = self.case.catalogues.bases[basis]
+        if not entry.condition:
+            return Reason(
+                code="no-sensitive-condition",
+                text=f"{entry.citation} states no condition for sensitive processing.",
+            )
+        if self._policy_document(basis, controller):
+            return None
+        return Reason(
+            code="policy-document-missing",
+            text=f"No appropriate policy document of the controller covers {entry.condition} today "
+            "(DPA 2018 ss.35(5) and 42).",
+        )
+
+    def _policy_document(self, basis: BasisId, controller: str) -> str:
+        catalogues = self.case.catalogues
+        condition = catalogues.bases[basis].condition
+        found = catalogues.policy_document_for(controller, condition, self.case.today)
+        return found.reference if found else ""
 
     def _carried(self, basis: BasisId, group: str, held: Sequence[Member]) -> list[str]:
         only = self.case.catalogues.bases[basis].only
@@ -119,6 +160,12 @@ class Scales:
 
     def _grant(self, rule: Rule, basis: BasisId, paths: list[str]) -> Grant:
         entry = self.case.catalogues.bases[basis]
+        sensitive = {
+            path.partition(".")[0]
+            for path in paths
+            if self.case.catalogues.groups[path.partition(".")[0]].sensitive
+        }
+        documents = {self._policy_document(basis, self._controller(group)) for group in sensitive}
         return Grant(
             rule=rule.id,
             basis=basis,
@@ -129,14 +176,12 @@ class Scales:
             members=tuple(sorted(paths)),
             for_action=rule.for_action,
             acknowledge_within=rule.acknowledge_within,
+            policy_document=" ".join(sorted(documents)),
+            decided_by=rule.decided_by,
         )
 
 
-def _without_condition(basis: BasisId, catalogues: Catalogues) -> Reason | None:
-    entry = catalogues.bases[basis]
-    if entry.condition:
-        return None
-    return Reason(
-        code="no-sensitive-condition",
-        text=f"{entry.citation} states no condition for sensitive processing.",
-    )
+def _held(stated: StatedGroup | None, members: Sequence[Member]) -> list[Member]:
+    if stated is None:
+        return []
+    return [pair for pair in members if stated.members.get(pair[0]) is not None]

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 import policies
 from gateway.model.decision import Permit, Refusal
-from gateway.model.ids import AgencyName, EventRef, PersonRef, RecipientId
+from gateway.model.ids import AgencyName, BasisId, EventRef, PersonRef, RecipientId, RuleId
 from gateway.model.kinds import KINDS
 from gateway.model.party import AssociateDesignation, Recipient
 from gateway.model.person import Person, StatedGroup
 from policies.evaluate import evaluate
+from policies.facts import classify
 from policies.rulebook import Rulebook, load_rulebook
 
 TODAY = date(2026, 3, 2)
@@ -35,18 +36,24 @@ def rulebook_files() -> dict[str, str]:
 FILES: Mapping[str, str] = rulebook_files()
 RULEBOOK: Rulebook = load_rulebook(FILES)
 
-CLASS_OF_ROLE = {
-    "police_offender_manager": "police",
-    "probation_offender_manager": "probation",
+# The class that usually holds a role, where it is not the only one.
+_USUAL = {
     "mappa_coordinator": "mappa_coordination",
     "mental_health_in_reach": "prison_healthcare",
-    "community_mental_health_team": "nhs_mental_health_trust",
-    "gp_practice": "gp_practice",
-    "childrens_services": "childrens_services",
+    "prison_discharge_coordinator": "prison",
     "housing_authority": "local_housing_authority",
     "accommodation_associate": "charity",
+    "counter_terrorism_unit": "police",
+    "data_protection_officer": "police",
+}
+CLASS_OF_ROLE = {
+    name: _USUAL.get(name) or min(role.held_by) for name, role in RULEBOOK.catalogues.roles.items()
 }
 ROLES = tuple(CLASS_OF_ROLE)
+INSIDE = frozenset(  # their areas are prisons
+    {"mental_health_in_reach", "prison_discharge_coordinator", "prison_public_protection"}
+)
+DESIGNATED = frozenset({"gp_practice", "accommodation_associate"})
 ORGANISATION_OF_ROLE = {
     "gp_practice": "Example Surgery",
     "community_mental_health_team": "Example Mental Health Trust",
@@ -93,12 +100,16 @@ WHOLE: Mapping[str, Mapping[str, Any]] = {
         "licence_expiry_date": "2027-06-01",
         "reason_code": "CR",
         "cancelled_because": "remand",
+        "return_reason": "other",
+        "probation_powers_end": False,
+        "immigration_interest": False,
     },
     "mappa": {
         "category": 2,
         "level": 2,
         "lead_agency": "probation",
         "next_review": "2026-05-01",
+        "reviewed_on": "2026-01-01",
         "coordinator_contact": "Example desk",
     },
     "rosh": {
@@ -121,9 +132,27 @@ WHOLE: Mapping[str, Mapping[str, Any]] = {
     "offence": {
         "index_category": "violence",
         "sentence": "48 months",
+        "sentenced_on": "2023-06-01",
         "orders": [{"kind": "RESTRAINING_ORDER", "terms": ["terms"]}],
+        "convicted": True,
+        "domestic_abuse": False,
+        "harassment_or_no_contact": False,
+        "notification_from": "2023-06-01",
+        "notification_indefinite": False,
+        "notification_outcome": "cautioned",
+        "serious_further_offence": False,
     },
-    "licence": {"conditions": ["condition"], "exclusion_zones": ["zone"]},
+    "licence": {
+        "conditions": ["condition"],
+        "exclusion_zones": ["zone"],
+        "residence_conditions": ["condition"],
+        "child_conditions": ["condition"],
+        "victim_conditions": ["condition"],
+        "no_contact_conditions": ["condition"],
+        "monitoring_conditions": ["condition"],
+        "employment_conditions": ["condition"],
+        "electronic_monitoring": False,
+    },
     "location": {
         "address_status": "CONFIRMED",
         "address": {"lines": ["1 Example Street"], "postcode": "ZZ1 1ZZ"},
@@ -143,14 +172,24 @@ WHOLE: Mapping[str, Mapping[str, Any]] = {
         "relationship": "ex-partner",
         "address_area": "west_mercia",
         "liaison_officer": "Example Officer",
+        "contact_opted_in": True,
+        "known_to": ["Another Organisation"],
     },
-    "children": {"at_risk": False, "contact_restrictions": ["restriction"], "pprc": False},
+    "children": {
+        "at_risk": False,
+        "contact_restrictions": ["restriction"],
+        "pprc": False,
+        "known_to": ["Another Organisation"],
+    },
     "health_routing": {
         "community_gp": {"name": "Example Surgery", "ods": "Z99999"},
         "registered_practice": {"name": "Example Prison Healthcare"},
         "mental_health_team": {"name": "Example Mental Health Trust"},
         "care_coordinator": "Example Coordinator",
         "mha_status": "01",
+        "in_reach_caseload": True,
+        "medication_continuity": True,
+        "onward_referral": {"name": "Example Mental Health Trust"},
     },
     "health_clinical": {
         "diagnosis": "clinical",
@@ -162,6 +201,9 @@ WHOLE: Mapping[str, Mapping[str, Any]] = {
         "community_offender_manager": {"name": "C"},
         "public_protection_coordinator": {"name": "K"},
         "police_offender_manager": {"name": "O"},
+        "victim_liaison_officer": {"name": "V"},
+        "plan_agencies": ["Another Organisation"],
+        "plan_ref": "RMP-1",
     },
     "handling": {
         "marking": "OFFICIAL-SENSITIVE",
@@ -169,6 +211,18 @@ WHOLE: Mapping[str, Mapping[str, Any]] = {
         "conditions": "none",
         "agreement_ref": "ISA-1",
         "restricted": False,
+        "restricted_to": ["Another Organisation"],
+        "excluded": ["Another Organisation"],
+        "vetoed": ["Another Organisation"],
+        "sar_restrict": False,
+    },
+    "duty": {
+        "clock": "C1",
+        "owner": "prison_public_protection",
+        "due": "2026-03-01",
+        "status": "due",
+        "basis_date": "2026-06-01",
+        "missing": ["notice of release"],
     },
 }
 
@@ -197,9 +251,9 @@ def recipient(role: str, /, **changes: Any) -> Recipient:
         organisation=ORGANISATION_OF_ROLE.get(role, f"Example {role}"),
         organisation_class=CLASS_OF_ROLE[role],
         role=role,
-        areas=frozenset({"ZZI" if role == "mental_health_in_reach" else "west_midlands"}),
+        areas=frozenset({"ZZI" if role in INSIDE else "west_midlands"}),
         endpoints=(),
-        associate=DESIGNATION if role in {"gp_practice", "accommodation_associate"} else None,
+        associate=DESIGNATION if role in DESIGNATED else None,
     )
     return replace(known, **changes)
 
@@ -213,17 +267,29 @@ def decide(
     rulebook: Rulebook = RULEBOOK,
     controller_classes: Mapping[AgencyName, str] | None = None,
     today: date = TODAY,
+    before: Person | None = None,
+    told_before: bool = False,
+    decided: frozenset[RuleId] = frozenset(),
+    claimed: BasisId | None = None,
 ) -> Permit | Refusal:
     """Evaluate with the sender as the controller of everything, unless told otherwise."""
     return evaluate(
         rulebook,
         event=EventRef("evt_1"),
-        kind=kind,
         recipient=to,
         person=about,
-        sender_class=sender_class,
+        facts=classify(
+            kind,
+            about.facts,
+            sender_class=sender_class,
+            today=today,
+            before=before.facts if before else None,
+        ),
         controller_classes=controller_classes or {AgencyName("hmp"): sender_class},
         today=today,
+        told_before=told_before,
+        decided=decided,
+        claimed=claimed,
     )
 
 

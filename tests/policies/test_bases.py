@@ -13,20 +13,46 @@ from policies.bases import holds
 from policies.facts import FactClass
 from tests.policies.cases import CLASSES, RULEBOOK, TODAY, recipient
 
-RESPONSIBLE = {"prison", "probation", "police", "mappa_coordination"}
+RESPONSIBLE = {"prison", "probation", "police", "mappa_coordination", "gateway"}
 CO_OPERATING = {
     "prison_healthcare",
     "nhs_mental_health_trust",
     "childrens_services",
+    "youth_offending_team",
+    "adult_social_care",
     "local_housing_authority",
+    "registered_social_landlord",
+    "electronic_monitoring_provider",
+    "work_and_pensions",
 }
 PAIRS = list(product(CLASSES, CLASSES))
-S14_CORE, S14_LISTED = {"prison", "probation"}, {"police", "childrens_services"}
+S14_CORE = {"prison", "probation", "gateway"}
+S14_LISTED = {
+    "police",
+    "childrens_services",
+    "youth_offending_team",
+    "adult_social_care",
+    "electronic_monitoring_provider",
+    "work_and_pensions",
+    "immigration",
+}
+S11 = {
+    "prison",
+    "probation",
+    "police",
+    "prison_healthcare",
+    "nhs_mental_health_trust",
+    "childrens_services",
+    "youth_offending_team",
+    "adult_social_care",
+    "local_housing_authority",
+}
 SUITED = FactClass(
     kind="release.planned",
     sender_class="prison",
     category=1,
     children=True,
+    homeless_within_56_days=True,
     housing_consent=True,
     chosen_authority_is_recipient=True,
 )
@@ -73,8 +99,7 @@ def test_s14_is_hub_and_spoke_and_never_reaches_the_nhs_or_housing(
 
 @pytest.mark.parametrize(("sender", "receiver"), PAIRS)
 def test_the_childrens_duty_runs_to_childrens_services_only(sender: str, receiver: str) -> None:
-    bodies = (RESPONSIBLE | CO_OPERATING) - {"mappa_coordination"}
-    expected = sender in bodies and receiver == "childrens_services"
+    expected = sender in S11 and receiver == "childrens_services"
     assert (code("LB06", sender, of_class(receiver)) is None) is expected
 
 
@@ -82,7 +107,15 @@ def test_the_childrens_duty_runs_to_childrens_services_only(sender: str, receive
 def test_the_duty_to_refer_runs_from_specified_authorities_to_housing_only(
     sender: str, receiver: str
 ) -> None:
-    referrers = {"prison", "probation", "nhs_mental_health_trust", "childrens_services"}
+    referrers = {
+        "prison",
+        "probation",
+        "nhs_mental_health_trust",
+        "childrens_services",
+        "youth_offending_team",
+        "adult_social_care",
+        "work_and_pensions",
+    }
     expected = sender in referrers and receiver == "local_housing_authority"
     assert (code("LB10", sender, of_class(receiver)) is None) is expected
 
@@ -101,6 +134,13 @@ def test_common_law_disclosure_is_never_automatic(
     ("basis", "receiver", "facts", "expected"),
     [
         ("LB01", "police", {"category": 0}, "not-a-mappa-person"),
+        ("LB01", "police", {"convicted": "no"}, "not-convicted"),
+        (
+            "LB10",
+            "local_housing_authority",
+            {"homeless_within_56_days": False},
+            "not-homeless-within-56-days",
+        ),
         ("LB06", "childrens_services", {"children": False}, "no-risk-to-children"),
         ("LB10", "local_housing_authority", {"housing_consent": False}, "housing-consent-missing"),
         (
@@ -145,3 +185,25 @@ def test_a_designation_opens_no_other_basis() -> None:
 def test_an_unknown_basis_is_an_error_and_not_an_answer() -> None:
     with pytest.raises(KeyError):
         code("LB99", "prison", of_class("police"))
+
+
+def test_a_basis_that_gives_no_power_carries_nothing() -> None:
+    for basis in ("LB02", "LB15"):
+        assert code(basis, "police", of_class("police")) == "no-power"
+
+
+def test_a_refusal_under_s325_names_where_to_look_instead() -> None:
+    """Vector 7: a dangerous person without a conviction is outside s.325(2)."""
+    facts = FactClass(kind="risk.assessed", sender_class="police", category=3, convicted="no")
+    reason = holds(
+        BasisId("LB01"),
+        controller_class="police",
+        recipient=of_class("local_housing_authority"),
+        facts=facts,
+        today=TODAY,
+        catalogues=RULEBOOK.catalogues,
+    )
+    assert reason is not None
+    assert reason.code == "not-convicted"
+    assert "[LB04]" in reason.text
+    assert "[LB12], by a person's decision" in reason.text

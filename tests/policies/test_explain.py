@@ -21,7 +21,7 @@ def test_a_permit_is_explained_by_rule_basis_groups_and_what_was_withheld() -> N
     for part in (
         "Rule police-release (",
         "Criminal Justice Act 2003 s.325(4) [LB01] under DPA 2018 Part 3, DPA 2018 Sch 8 para 1",
-        "mappa (category, coordinator_contact, lead_agency, level, next_review)",
+        "mappa (category, coordinator_contact, lead_agency, level, next_review, reviewed_on)",
         "Acknowledge within 2 days.",
         "Withheld, health_clinical: No rule that applies gives this role any of this group.",
         f"Decided under this rulebook, {RULEBOOK.digest[:16]}.",
@@ -31,7 +31,9 @@ def test_a_permit_is_explained_by_rule_basis_groups_and_what_was_withheld() -> N
 
 def test_two_grants_are_explained_apart() -> None:
     to = recipient("housing_authority")
-    lines = explain(decide(to, person(custody=SED)), to, RULEBOOK).splitlines()
+    soon = {"planned_date": "2026-04-01", "confirmed_date": None}
+    about = person(custody=SED | soon, location={"address_status": "NFA"})
+    lines = explain(decide(to, about), to, RULEBOOK).splitlines()
     assert [line.split(" ")[1] for line in lines if line.startswith("Rule ")] == [
         "housing-referral",
         "housing-release",
