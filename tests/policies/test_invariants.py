@@ -1,25 +1,25 @@
 """What holds for every person, recipient, event and sender, not only for the examples."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import cedarpy
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 from gateway.model.decision import Permit, Refusal
 from gateway.model.groups import PROVENANCE
 from gateway.model.party import Recipient
 from gateway.model.person import Person, StatedGroup
-from policies.engine import Question
 from policies.evaluate import evaluate
-from policies.facts import classify, facing
+from policies.facts import FactClass, classify
 from policies.rulebook import Rulebook, load_rulebook
 from tests.policies.cases import (
     FILES,
     KIND,
     RULEBOOK,
     SENDER,
+    TODAY,
     codes,
     decide,
     members_of,
@@ -29,49 +29,41 @@ from tests.policies.cases import (
     recipients,
 )
 
-JUSTICE = {"police_offender_manager", "probation_offender_manager"}
-HEALTH = {"mental_health_in_reach", "community_mental_health_team", "gp_practice"}
-JUSTICE_ONLY = {"victim", "risk_narrative", "licence"}
-
-FORBIDS = st.sampled_from(
-    [
-        "true",
-        "resource.level == 3",
-        "resource.children",
-        'resource.kind == "release.actual"',
-        'principal in Role::"police_offender_manager"',
-        'resource.sender_class == "prison" && resource.rosh >= 3',
-        'principal.standing.contains("associate")',
-        'resource.risk_to.contains("staff") || resource.licence == "no"',
-    ]
-)
+# Who may ever have a group without a named person's decision: need-to-know matrix 3.2.
+VICTIM = {"police_offender_manager", "probation_offender_manager", "victim_liaison_officer"}
+NARRATIVE = {"police_offender_manager", "probation_offender_manager", "mappa_coordinator"}
+HEALTH = {
+    "mental_health_in_reach",
+    "prison_discharge_coordinator",
+    "community_mental_health_team",
+    "gp_practice",
+}
 
 
+@lru_cache(maxsize=128)
 def with_rules(text: str, name: str = "rulebook/added.cedar") -> Rulebook:
     return load_rulebook({**FILES, name: text})
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=400)
+@settings(max_examples=250)
 def test_victims_narrative_and_clinical_facts_stay_where_they_belong(
     about: Person, to: Recipient, kind: str, sender: str
 ) -> None:
     members = members_of(decide(to, about, kind=kind, sender_class=sender))
     groups = {member.partition(".")[0] for member in members}
-    if to.role not in JUSTICE:
-        assert not groups & JUSTICE_ONLY
-    assert "health_clinical" not in groups
-    assert "identifiers.nino" not in members
+    assert "victim" not in groups or to.role in VICTIM
+    assert "risk_narrative" not in groups or to.role in NARRATIVE
+    assert "health_clinical" not in groups or to.role in HEALTH
+    assert "identifiers.nhs_number" not in members or to.role in HEALTH
+    assert "identifiers.nino" not in members or to.role == "jobcentre_plus"
+    assert "location.housing_referral" not in members or to.role == "housing_authority"
     assert "handling.restricted" not in members
-    if to.role not in HEALTH:
-        assert "identifiers.nhs_number" not in members
-    if to.role != "housing_authority":
-        assert "location.housing_referral" not in members
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
 @settings(max_examples=200)
-def test_a_permit_needs_a_release_this_country_and_an_unrestricted_case(
+def test_a_permit_needs_this_country_and_an_unrestricted_case(
     about: Person, to: Recipient, kind: str, sender: str
 ) -> None:
     decision = decide(to, about, kind=kind, sender_class=sender)
@@ -79,7 +71,6 @@ def test_a_permit_needs_a_release_this_country_and_an_unrestricted_case(
         assert decision.reasons
         assert "evaluation-error" not in codes(decision)
         return
-    assert kind in {"release.planned", "release.actual", "release.cancelled"}
     assert to.country == "GB"
     assert not ("handling" in about.facts and about.facts["handling"].members["restricted"])
 
@@ -124,51 +115,6 @@ def test_every_grant_rests_on_a_basis_its_rule_names_and_carries_its_citation(
         assert not sensitive or grant.condition
 
 
-@given(about=people(), to=recipients(), kind=KIND, condition=FORBIDS)
-@settings(max_examples=80)
-@example(
-    about=person(),
-    to=recipient("police_offender_manager"),
-    kind="release.planned",
-    condition="true",
-)
-def test_adding_a_forbid_never_widens(
-    about: Person, to: Recipient, kind: str, condition: str
-) -> None:
-    narrower = with_rules(
-        '@id("forbid-added") @reason("Added.") @source("test") '
-        f"forbid (principal, action, resource) when {{ {condition} }};"
-    )
-    before = members_of(decide(to, about, kind=kind))
-    after = members_of(decide(to, about, kind=kind, rulebook=narrower))
-    assert after in (before, set())
-    if condition == "true":
-        assert not after
-
-
-ALL_RULES = [
-    "@id(" + part
-    for name, text in FILES.items()
-    if name.endswith(".cedar")
-    for part in text.split("\n@id(")[1:]
-]
-
-
-@given(about=people(), to=recipients(), kind=KIND, order=st.permutations(ALL_RULES))
-@settings(max_examples=40)
-def test_the_order_and_file_of_rules_decide_nothing(
-    about: Person, to: Recipient, kind: str, order: list[str]
-) -> None:
-    others = {name: text for name, text in FILES.items() if not name.endswith(".cedar")}
-    shuffled = load_rulebook(
-        {**others, "b.cedar": "\n".join(order[:7]), "a.cedar": "\n".join(order[7:])}
-    )
-    assert shuffled.rules.keys() == RULEBOOK.rules.keys()
-    before = decide(to, about, kind=kind)
-    after = decide(to, about, kind=kind, rulebook=shuffled)
-    assert replace(after, rulebook=before.rulebook) == before
-
-
 @pytest.mark.parametrize("effect", ["permit", "forbid"])
 @given(about=people(), to=recipients(), kind=KIND)
 @settings(max_examples=40)
@@ -178,42 +124,19 @@ def test_a_rule_that_errs_refuses_though_cedar_alone_would_skip_it(
     annotations = (
         '@reason("Errs.")'
         if effect == "forbid"
-        else '@basis("LB01") @purpose("test") @groups("identity") @for("action")'
+        else '@basis("LB01") @purpose("risk_management") @groups("identity") @for("action")'
     )
-    principal = "principal" if effect == "forbid" else f'principal in Role::"{to.role}"'
+    head = (
+        "principal, action"
+        if effect == "forbid"
+        else f'principal in Role::"{to.role}", action == Action::"disclose"'
+    )
     erring = with_rules(
         f'@id("errs") @source("test") {annotations} '
-        f"{effect} ({principal}, action, resource) "
+        f"{effect} ({head}, resource) "
         "when { resource.level + 9223372036854775807 > resource.level - 9223372036854775807 - 9 };"
     )
     assert codes(decide(to, about, kind=kind, rulebook=erring)) == {"evaluation-error"}
-
-
-@given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=150)
-def test_the_remembered_answer_is_the_answer(
-    about: Person, to: Recipient, kind: str, sender: str
-) -> None:
-    facts = facing(classify(kind, about.facts, sender_class=sender), about.facts, to)
-    question = Question(
-        role=to.role,
-        standing=RULEBOOK.catalogues.standing_of(to.organisation_class),
-        areas=to.areas,
-        country="GB" if to.country == "GB" else "other",
-        facts=facts,
-    )
-    engine = RULEBOOK.engine
-    assert engine.ask(question) == engine.ask(question) == engine.ask_afresh(question)
-
-
-@given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=60)
-def test_a_rulebook_that_remembers_nothing_decides_the_same(
-    about: Person, to: Recipient, kind: str, sender: str
-) -> None:
-    warm = decide(to, about, kind=kind, sender_class=sender)
-    cold = decide(to, about, kind=kind, sender_class=sender, rulebook=load_rulebook(FILES))
-    assert warm == cold
 
 
 @given(about=people(), to=recipients())
@@ -233,28 +156,30 @@ def test_designating_an_associate_never_takes_anything_away(about: Person, to: R
         ("rosh", {"overall": "severe"}),
         ("rosh", {"children": ["high"]}),
         ("location", {"areas_of_interest": "west_midlands"}),
-        ("custody", {"prison": "\ud800"}),
     ],
 )
-def test_facts_of_the_wrong_form_are_a_refusal_that_says_so(
-    group: str, members: dict[str, object]
-) -> None:
+def test_facts_of_the_wrong_form_have_no_class(group: str, members: dict[str, object]) -> None:
     about = person(**{group: members})
+    with pytest.raises((TypeError, KeyError, ValueError, AttributeError)):
+        classify("release.planned", about.facts, sender_class="prison", today=TODAY)
+
+
+def test_text_the_engine_cannot_take_is_a_refusal_that_says_so() -> None:
+    about = person(custody={"prison": "\ud800"})
     assert codes(decide(recipient("police_offender_manager"), about)) == {"evaluation-error"}
 
 
 def test_a_failure_while_deciding_names_neither_the_person_nor_the_fault() -> None:
     broken = StatedGroup(members=None, controller="hmp", as_of=None)  # type: ignore[arg-type]
-    about = Person(ref="per_1", facts={"identity": broken, "rosh": broken})  # type: ignore[arg-type]
+    about = Person(ref="per_1", facts={"location": broken, "rosh": broken})  # type: ignore[arg-type]
     decision = evaluate(
         RULEBOOK,
         event="evt_1",  # type: ignore[arg-type]
-        kind="release.planned",
         recipient=recipient("police_offender_manager"),
         person=about,
-        sender_class="prison",
+        facts=FactClass(kind="release.planned", sender_class="prison"),
         controller_classes={},
-        today=None,  # type: ignore[arg-type]
+        today=TODAY,
     )
     assert codes(decision) == {"evaluation-error"}
     assert isinstance(decision, Refusal)

@@ -1,0 +1,1 @@
+"""What must hold whatever the rules say, shown over every combination of facts. Pure."""
