@@ -1,0 +1,1 @@
+"""Deciding without disclosing: one event beforehand, stored events again. Sends nothing."""

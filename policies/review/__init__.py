@@ -1,0 +1,1 @@
+"""The rulebook as people check it: matrix, coverage, vectors, differences. Pure."""
