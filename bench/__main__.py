@@ -1,10 +1,11 @@
-"""`python -m bench`: ceiling and journey, in one run; exit 1 if something did not add up."""
+"""`python -m bench`: policy, ceiling and journey in one run; exit 1 if something did not add up."""
 
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import policy
 from bench.machine import describe
 from bench.problem import NotMeasured
 from bench.rounds import Figures, Plan, compare
@@ -13,6 +14,7 @@ from bench.rounds import Figures, Plan, compare
 def main() -> int:
     print(describe(), flush=True)
     try:
+        print("\n".join(policy.lines(policy.measure(policy.Plan()))), flush=True)
         with tempfile.TemporaryDirectory(prefix="throughgate-bench-") as folder:
             ceiling, journey = compare(Plan(), Path(folder))
     except NotMeasured as error:

@@ -1,15 +1,16 @@
 """Decide: one event, every recipient who might need to know, one Permit or Refusal each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date
 
+from gateway.candidates import Candidates
 from gateway.model.decision import Permit, Reason, Refusal
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, RecipientId
-from gateway.model.party import Recipient
 from gateway.model.person import Person
-from policies.evaluate import evaluate
-from policies.facts import FactClass, classify, facing
+from policies.evaluate import EVALUATION_FAILED, evaluate
+from policies.facts import classify
 from policies.rulebook import Rulebook
 
 NOBODY = RecipientId("*")
@@ -19,49 +20,54 @@ def decide(
     event: Event,
     person: Person,
     *,
-    recipients: Iterable[Recipient],
+    before: Person | None,
+    candidates: Candidates,
     rulebook: Rulebook,
     classes: Mapping[AgencyName, str],
     today: date,
+    told: AbstractSet[RecipientId] = frozenset(),
 ) -> list[Permit | Refusal]:
     """Return a decision for every candidate recipient.
 
-    A kind that no rule names is one Refusal addressed to nobody in particular. Recipients of
-    other areas are not candidates, unless the record names them; where no area is known, everyone
-    is, and is refused visibly.
+    A kind that no rule names is one Refusal addressed to nobody in particular.
 
     Args:
         person: As known *after* this event.
+        before: As known before it, to see what rose; None: nothing was known.
+        candidates: Of the directory as it is now.
         classes: Organisation class of every agency that stated a fact, by name.
+        told: Who was told of this person before, and not recalled since.
 
     Never raises: an error while deciding is a Refusal that says so. Pure.
     """
     if event.kind not in rulebook.kinds:
         reason = Reason(code="no-rule", text=f"No rule tells anyone of {event.kind}.")
-        return [
-            Refusal(event=event.ref, recipient=NOBODY, reasons=(reason,), rulebook=rulebook.digest)
-        ]
-    sender_class = classes.get(event.agency, "other")
-    facts = classify(event.kind, person.facts, sender_class=sender_class)
+        return [_to_nobody(event, reason, rulebook)]
+    try:
+        facts = classify(
+            event.kind,
+            person.facts,
+            sender_class=classes.get(event.agency, "other"),
+            today=today,
+            before=before.facts if before else None,
+        )
+    except Exception:  # noqa: BLE001 - facts nobody can class tell nobody anything, and say so
+        return [_to_nobody(event, EVALUATION_FAILED, rulebook)]
     return [
         evaluate(
             rulebook,
             event=event.ref,
-            kind=event.kind,
             recipient=recipient,
             person=person,
-            sender_class=sender_class,
+            facts=facts,
             controller_classes=classes,
             today=today,
+            told_before=recipient.id in told,
+            manages=candidates.managed_by(recipient.id),
         )
-        for recipient in recipients
-        if _may_need(recipient, facts, person)
+        for recipient in candidates.find(facts, person, told)
     ]
 
 
-def _may_need(recipient: Recipient, facts: FactClass, person: Person) -> bool:
-    """Return whether a recipient is a candidate: of these areas or this prison, or one the record
-    itself names, such as the team that treats the person. Only the law decides further."""
-    where = facts.areas | {facts.prison}
-    near = not facts.areas or not recipient.areas or not recipient.areas.isdisjoint(where)
-    return near or facing(facts, person.facts, recipient) is not facts
+def _to_nobody(event: Event, reason: Reason, rulebook: Rulebook) -> Refusal:
+    return Refusal(event=event.ref, recipient=NOBODY, reasons=(reason,), rulebook=rulebook.digest)

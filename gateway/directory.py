@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import apsw
 
-from gateway.model.ids import AgencyName, EndpointId, RecipientId
+from gateway.candidates import Candidates
+from gateway.model.ids import OURSELVES, AgencyName, EndpointId, RecipientId
 from gateway.model.party import Agency, Endpoint, Recipient
 from gateway.store import directory as rows
 from policies.catalogue import Catalogues, may_post
@@ -20,7 +21,8 @@ class Directory:
         self.marker: str | None = None  # of the directory this snapshot shows
         self.agencies: Mapping[AgencyName, Agency] = {}
         self.recipients: Mapping[RecipientId, Recipient] = {}
-        self.classes: Mapping[AgencyName, str] = {}
+        self.classes: dict[AgencyName, str] = {}
+        self.candidates = Candidates(())
         self._by_urn: Mapping[str, Agency] = {}
         self._endpoints: Mapping[EndpointId, Endpoint] = {}
         self._read()
@@ -55,6 +57,8 @@ class Directory:
         self.agencies = rows.agencies(self._reader)
         self.recipients = rows.recipients(self._reader)
         self.classes = {name: agency.organisation_class for name, agency in self.agencies.items()}
+        self.classes[OURSELVES] = "gateway"
+        self.candidates = Candidates(self.recipients.values())
         self._by_urn = {agency.urn: agency for agency in self.agencies.values()}
         self._endpoints = {
             endpoint.id: endpoint
