@@ -1,23 +1,32 @@
 """Who is who: which person an event is about, and what is then known of them.
 
-Identifiers meet in one person only when an agency states them together. Where they point to two
-people, nothing is merged: the event goes to the person the sender's own system names, and the
-conflict is logged for a human.
+Identifiers meet in one person only when an agency states them together, and two records become
+one only when an agency says that they are. Anything doubtful joins nothing and is a human's task.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Final
+from typing import Final, Literal
 
 from gateway.model.event import Event, FactsByGroup
 from gateway.model.groups import PROVENANCE, parse_time
-from gateway.model.identifiers import canonical
-from gateway.model.ids import PersonRef
+from gateway.model.identifiers import canonical, is_placeholder
+from gateway.model.ids import EventRef, PersonRef
+from gateway.model.kinds import REVISING_KINDS
 from gateway.model.person import Person, StatedGroup
-from gateway.model.strict_json import JsonObject
+from gateway.model.strict_json import Json, JsonObject
 
 MATCHED: Final = ("noms", "crn", "nhs_number", "pnc", "cro")
+SUPERSEDED: Final = "superseded_noms"  # a prison number, matched as one
+
+DoubtKind = Literal[
+    "date-of-birth-conflict",
+    "identifiers-conflict",
+    "nhs-number-placeholder",
+    "nhs-number-unverified",
+    "similar-person",
+]
 
 # Whose numbering an agency keeps itself, and so gets right.
 _OWN: Final[Mapping[str, str]] = {
@@ -28,26 +37,77 @@ _OWN: Final[Mapping[str, str]] = {
     "nhs_mental_health_trust": "nhs_number",
 }
 
+# Which identifiers an event of this kind asserts to be one person's, though two records hold them.
+_ASSERTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "person.linked": (*MATCHED, SUPERSEDED),
+    "person.merged": ("noms", SUPERSEDED),
+}
+
 # A cancelled release leaves none of its arrangements standing.
 _CLEARED: Final[Mapping[str, frozenset[str]]] = {
     "release.cancelled": frozenset({"planned_date", "confirmed_date", "released_at"}),
 }
 
+# A group only the gateway states: it is about one event, and no fact about the person.
+_OURS: Final = "duty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The record an identifier names, and the person that record belongs to."""
+
+    record: PersonRef
+    root: PersonRef  # the record itself, or the one it was merged into
+    born: frozenset[bytes] = frozenset()  # keyed digests of known dates of birth; empty: none
+
+    def contradicts(self, born: bytes | None) -> bool:
+        """Whether a stated date of birth is another than the known one."""
+        return born is not None and bool(self.born) and born not in self.born
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What only a human can settle about who somebody is."""
+
+    kind: DoubtKind
+    identifiers: tuple[str, ...] = ()  # kinds
+    others: tuple[PersonRef, ...] = ()  # records this one may or may not be the same person as
+
+    @property
+    def body(self) -> JsonObject:
+        """What a task says of it: names and references, never a value."""
+        names: list[Json] = [*sorted(self.identifiers)]
+        refs: list[Json] = [*sorted(self.others)]
+        return {"identifiers": names, "others": refs}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """Which person, and which identifiers of the event are to be linked to them."""
+    """Which record an event is about, and what follows for others."""
 
-    person: PersonRef | None  # None: nobody known has any of these identifiers
-    link: tuple[str, ...]  # kinds of identifier to link to that person
-    conflict: bool
+    record: PersonRef | None  # None: to be made
+    link: tuple[str, ...] = ()  # kinds of identifier to link to it
+    absorb: tuple[PersonRef, ...] = ()  # records the sender says are the same person
+    separate: tuple[PersonRef, ...] = ()  # records the sender says are not
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def apart(self) -> bool:
+        """Whether a new record is made though some identifier names another already."""
+        return self.record is None and bool(self.doubts)
+
+
+def identifiers_stated(groups: FactsByGroup) -> bool:
+    """Say whether a person could be told by anything stated here, be it verified or not. Pure."""
+    stated = groups.get("identifiers", {})
+    return any(kind in stated for kind in MATCHED)
 
 
 def matching_identifiers(groups: FactsByGroup, *, today: date) -> dict[str, str]:
     """Return the identifiers a person may be found by: kind -> canonical form.
 
     An NHS number counts only once traced (verification status 01): an untraced one may be
-    someone else's. Pure.
+    someone else's. A placeholder never counts. Pure.
     """
     stated = groups.get("identifiers", {})
     found: dict[str, str] = {}
@@ -55,30 +115,112 @@ def matching_identifiers(groups: FactsByGroup, *, today: date) -> dict[str, str]
         text = stated.get(kind)
         if not isinstance(text, str):
             continue
-        if kind == "nhs_number" and stated.get("nhs_number_status") != "01":
+        if kind == "nhs_number" and (
+            stated.get("nhs_number_status") != "01" or is_placeholder(text)
+        ):
             continue
         found[kind] = canonical(kind, text, today=today)
     return found
 
 
-def resolve(matches: Mapping[str, PersonRef | None], *, organisation_class: str) -> Resolution:
-    """Decide which person an event is about.
+def unmatched_nhs_number(groups: FactsByGroup) -> str | None:
+    """Return the NHS number that is stated but may not be matched: untraced, or a placeholder.
+
+    In the form it would be matched in, or as stated if a placeholder. Pure.
+    """
+    stated = groups.get("identifiers", {})
+    text = stated.get("nhs_number")
+    if not isinstance(text, str):
+        return None
+    if is_placeholder(text):
+        return text
+    if stated.get("nhs_number_status") == "01":
+        return None
+    return canonical("nhs_number", text, today=date.min)
+
+
+def resolve(
+    matches: Mapping[str, Known | None],
+    *,
+    organisation_class: str,
+    kind: str = "",
+    born: bytes | None = None,
+) -> Resolution:
+    """Decide which record an event is about.
 
     Args:
         matches: For each kind of identifier the event states, whom it already names, if anyone.
         organisation_class: The sender's, to prefer the numbering it keeps itself.
+        kind: Of the event: some kinds say that two records are one person.
+        born: Keyed digest of the date of birth the event states.
 
     Pure.
     """
-    known = {person for person in matches.values() if person is not None}
-    unknown = tuple(kind for kind, person in matches.items() if person is None)
+    known = {name: one for name, one in matches.items() if one is not None}
+    unknown = tuple(name for name, one in matches.items() if one is None)
+    own = _OWN.get(organisation_class, "")
+    if any(one.contradicts(born) for one in known.values()):
+        return _born_otherwise(known, unknown, own=own, born=born)
     if not known:
-        return Resolution(person=None, link=unknown, conflict=False)
-    if len(known) == 1:
-        return Resolution(person=known.pop(), link=unknown, conflict=False)
-    own = matches.get(_OWN.get(organisation_class, ""))
-    first: Sequence[PersonRef] = [person for person in matches.values() if person is not None]
-    return Resolution(person=own or first[0], link=(), conflict=True)
+        return Resolution(record=None, link=unknown)
+    first = known.get(own) or next(iter(known.values()))
+    if kind == "person.unmerged":
+        return _separated(known, first)
+    if len({one.root for one in known.values()}) == 1:
+        return Resolution(record=first.record, link=unknown)
+    if kind in _ASSERTS:
+        return _asserted(known, unknown, first, _ASSERTS[kind])
+    return _conflicting(known, first, "identifiers-conflict")
+
+
+def _separated(known: Mapping[str, Known], first: Known) -> Resolution:
+    """Part the records the sender says are two people; one record is a link, for a human to cut."""
+    pair = {name: known[name] for name in ("noms", SUPERSEDED) if name in known}
+    named = pair if len(pair) == 2 else known  # two prison numbers: whatever else is stated stays
+    first = named.get("noms", first)
+    others = {one.record: None for one in named.values() if one.record != first.record}
+    doubt = Doubt(kind="identifiers-conflict", identifiers=tuple(named))
+    doubts = () if others or len(named) == 1 else (doubt,)
+    return Resolution(record=first.record, separate=tuple(others), doubts=doubts)
+
+
+def _asserted(
+    known: Mapping[str, Known], unknown: tuple[str, ...], first: Known, asserted: tuple[str, ...]
+) -> Resolution:
+    """Join the records the sender says are one person, unless they cannot be."""
+    named = [one for name, one in known.items() if name in asserted]
+    births = [one.born for one in named if one.born]
+    if any(births[0].isdisjoint(one) for one in births[1:]):
+        return _conflicting(known, first, "date-of-birth-conflict")
+    if {one.root for one in named} != {one.root for one in known.values()}:
+        return _conflicting(known, first, "identifiers-conflict")
+    others = {one.root: None for one in named if one.root != first.root}
+    return Resolution(record=first.record, link=unknown, absorb=tuple(others))
+
+
+def _conflicting(known: Mapping[str, Known], first: Known, kind: DoubtKind) -> Resolution:
+    others = tuple({one.root: None for one in known.values() if one.root != first.root})
+    doubt = Doubt(kind=kind, identifiers=tuple(known), others=others)
+    return Resolution(record=first.record, doubts=(doubt,))
+
+
+def _born_otherwise(
+    known: Mapping[str, Known], unknown: tuple[str, ...], *, own: str, born: bytes | None
+) -> Resolution:
+    """Settle whose event it is when a stated date of birth is another than the known one.
+
+    The sender's own numbering decides; a number of its own that nobody knows is a new person; and
+    without one, whoever else named agrees on the date of birth, or a new person.
+    """
+    contradicting = {name: one for name, one in known.items() if one.contradicts(born)}
+    agreeing = [one for one in known.values() if not one.contradicts(born)]
+    others = tuple({one.root: None for one in contradicting.values()})
+    doubt = Doubt(kind="date-of-birth-conflict", identifiers=tuple(contradicting), others=others)
+    if own in known:
+        return Resolution(record=known[own].record, doubts=(doubt,))
+    if own in unknown:
+        return Resolution(record=None, link=(own,), doubts=(doubt,))
+    return Resolution(record=agreeing[0].record if agreeing else None, doubts=(doubt,))
 
 
 def with_event(person: Person, event: Event) -> Person:
@@ -86,15 +228,86 @@ def with_event(person: Person, event: Event) -> Person:
 
     The same agency's newer statement of a group replaces members it names and keeps the rest;
     another agency's newer statement replaces the group; an older one changes nothing. Identifiers
-    add up across agencies: each keeps its own numbering. Pure.
+    add up across agencies: each keeps its own numbering. An NHS number is kept only once
+    traced (status 01): an untraced one may be somebody else's. Nor is what the gateway itself
+    states of a duty kept. Pure.
     """
     facts = dict(person.facts)
-    for name, members in event.groups.items():
+    for name, stated in event.groups.items():
+        members = _kept(name, stated)
+        if members is None:
+            continue
         statement = StatedGroup(
             members=members, controller=event.agency, as_of=_as_of(members, event)
         )
         facts[name] = _newer(name, facts.get(name), statement, event.kind)
     return Person(ref=person.ref, facts=facts)
+
+
+def for_event(person: Person, event: Event) -> Person:
+    """Return the person with what only this event states and nobody keeps: a duty, if it is of
+    one. What is told of the event is taken from here. Pure."""
+    members = event.groups.get(_OURS)
+    if members is None:
+        return person
+    stated = StatedGroup(members=members, controller=event.agency, as_of=event.occurred_at)
+    return Person(ref=person.ref, facts={**person.facts, _OURS: stated})
+
+
+def replay(ref: PersonRef, events: Iterable[Event]) -> Person:
+    """Return the person as known from all the events about them, in the order received.
+
+    Args:
+        ref: The person's.
+        events: Of every record of theirs; corrections and retractions among them take effect on
+            the events they revise.
+
+    Pure.
+    """
+    person = Person(ref=ref)
+    for event in standing(events):
+        person = with_event(person, event)
+    return person
+
+
+def standing(events: Iterable[Event]) -> list[Event]:
+    """Return events as they now stand: retracted ones gone, each group that was corrected in its
+    corrected form, corrections and retractions themselves left out.
+
+    A corrected correction acts on the event that was first corrected; a retracted one does nothing.
+    Keeps the order. Pure.
+    """
+    stated = list(events)
+    retracted: set[EventRef] = set()
+    for event in reversed(stated):  # a retraction may itself have been retracted since
+        if event.kind == "event.retracted" and event.corrects and event.ref not in retracted:
+            retracted.add(event.corrects)
+    current: dict[EventRef, Event] = {}
+    corrected: dict[EventRef, EventRef] = {}  # a correction -> the event it corrects in the end
+    for event in stated:
+        if event.ref in retracted:
+            continue
+        if event.kind not in REVISING_KINDS:
+            current[event.ref] = event
+        elif event.kind == "event.corrected" and event.corrects:
+            target = corrected[event.ref] = corrected.get(event.corrects, event.corrects)
+            if target in current:
+                groups = {**current[target].groups, **event.groups}
+                current[target] = replace(current[target], groups=groups)
+    return list(current.values())
+
+
+def _kept(name: str, stated: JsonObject) -> JsonObject | None:
+    """Return what of a stated group is kept as fact; None: nothing."""
+    if name == _OURS:
+        return None
+    number = stated.get("nhs_number")
+    if name != "identifiers" or not isinstance(number, str):
+        return stated
+    if stated.get("nhs_number_status") == "01" and not is_placeholder(number):
+        return stated
+    dropped = {"nhs_number", "nhs_number_status"}
+    return {member: value for member, value in stated.items() if member not in dropped}
 
 
 def _restricted_still(held: StatedGroup, stated: StatedGroup) -> StatedGroup:

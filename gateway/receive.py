@@ -3,17 +3,19 @@ of meaning, and answers a stranger and a forger alike."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 
 from adapters.contract import Adapter, UnsupportedEvent
 from gateway.model.event import CanonicalEvent, parse_cloudevent
+from gateway.model.groups import OWN_GROUPS
 from gateway.model.ids import AgencyName
+from gateway.model.kinds import OWN_KINDS
 from gateway.model.party import Agency
 from gateway.model.posted import Posted
 from gateway.model.problem import MalformedEvent, Problem
 from gateway.model.strict_json import Json, read_json
-from gateway.people import matching_identifiers
+from gateway.people import identifiers_stated
 from keys import webhook_signature
 from keys.problem import BadSignature
 from keys.signing import SigningKey
@@ -76,7 +78,6 @@ class Receiving:
     may_post: Callable[[Agency, str], bool]  # agency, kind
     adapters: Mapping[str, Adapter]
     now: datetime
-    today: date  # in Europe/London
 
 
 def receive(request: Request, context: Receiving) -> Posted:
@@ -114,7 +115,7 @@ def receive(request: Request, context: Receiving) -> Posted:
 
 
 def check_offline(
-    body: bytes, *, adapter: Adapter | None, source: str, today: date
+    body: bytes, *, adapter: Adapter | None, source: str
 ) -> tuple[CanonicalEvent, ...]:
     """Return the events receive would see in these bytes, leaving out who sent them.
 
@@ -129,7 +130,7 @@ def check_offline(
         value = read_json(body)
         events = _batch(value) if isinstance(value, list) else (parse_cloudevent(value),)
     for event in events:
-        _identifiable(event, today)
+        _identifiable(event)
     return events
 
 
@@ -163,15 +164,27 @@ def _claimed_agency(request: Request, mode: str, context: Receiving) -> tuple[Ag
 
 
 def _verify(request: Request, agency: Agency, context: Receiving) -> None:
-    headers = request.headers
+    verify_agency(agency, request.headers, request.body, context.now)
+
+
+def verify_agency(
+    agency: Agency | None, headers: Mapping[str, str], signed: bytes, now: datetime
+) -> None:
+    """Return if a request is signed by an agency; None costs the same time and never is.
+
+    Raises:
+        UntrustedSource: it is not, or not now.
+
+    Pure.
+    """
     try:
         webhook_signature.verify(
-            agency.public_keys,
+            (agency or _NOBODY).public_keys,
             message_id=headers.get("webhook-id", ""),
             timestamp=headers.get("webhook-timestamp", ""),
             signature=headers.get("webhook-signature", ""),
-            body=request.body,
-            now=int(context.now.timestamp()),
+            body=signed,
+            now=int(now.timestamp()),
         )
     except BadSignature as error:
         raise UntrustedSource(error.code) from None
@@ -240,15 +253,18 @@ def _authorise(event: CanonicalEvent, agency: Agency, context: Receiving) -> Non
         raise NotAllowed("source is not this agency's URN")
     if not context.may_post(agency, event.kind):
         raise NotAllowed(f"this agency may not post {event.kind}")
-    _identifiable(event, context.today)
+    if event.kind in OWN_KINDS or not OWN_GROUPS.isdisjoint(event.groups):
+        raise NotAllowed("a duty is stated by this gateway alone")
+    _identifiable(event)
 
 
-def _identifiable(event: CanonicalEvent, today: date) -> None:
-    if not matching_identifiers(event.groups, today=today):
+def _identifiable(event: CanonicalEvent) -> None:
+    """Refuse an event about nobody: it names someone, or the event it corrects or retracts."""
+    if not identifiers_stated(event.groups) and event.corrects is None:
         raise MalformedEvent(
             Problem(
                 path="$.data.identifiers",
-                reason="needs a noms, crn, pnc, cro, or an nhs_number with nhs_number_status 01",
+                reason="needs a noms, crn, pnc, cro or nhs_number",
             )
         )
 

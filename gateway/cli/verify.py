@@ -7,7 +7,6 @@ import orjson
 import typer
 
 from adapters.registry import find_adapters
-from gateway import clock
 from gateway.cli.exits import NO, OK, Trouble, read_file
 from gateway.model.event import CanonicalEvent
 from gateway.model.problem import MalformedEvent, Problem
@@ -26,7 +25,6 @@ def event(file: Path, *, adapter: str | None, source: str, as_json: bool) -> int
             read_file(file),
             adapter=adapters[adapter] if adapter else None,
             source=source,
-            today=clock.day(clock.now()),
         )
     except MalformedEvent as error:
         _refused(error.problems, as_json=as_json)

@@ -8,10 +8,9 @@ from aiohttp import web
 from adapters.contract import Adapter, UnsupportedEvent
 from gateway.http.problems import problem
 from gateway.metrics import REQUESTS
-from gateway.model.kinds import KINDS
 from gateway.model.posted import Conflict, Receipt
 from gateway.model.problem import MalformedEvent
-from gateway.model.schemas import schema_for, schema_index
+from gateway.model.schemas import POSTED, schema_for, schema_index
 from gateway.pipeline import Pipeline, Pushback
 from gateway.receive import (
     MAX_BODY_BYTES,
@@ -20,6 +19,7 @@ from gateway.receive import (
     UnsupportedContent,
     UntrustedSource,
 )
+from gateway.store.acceptance import CorrectsUnknown
 from gateway.store.sqlite import StoreUnavailable
 
 
@@ -39,7 +39,7 @@ def routes(pipeline: Pipeline, adapters: Mapping[str, Adapter]) -> list[web.Rout
 
     async def one_schema(request: web.Request) -> web.Response:
         kind = request.match_info["kind"]
-        if kind not in KINDS:
+        if kind not in POSTED:
             return problem(404, "not-found", "No such schema")
         return _json(schema_for(kind), "application/schema+json")
 
@@ -59,6 +59,13 @@ async def _answer(pipeline: Pipeline, request: web.Request) -> web.Response:
         return _malformed(error)
     except UntrustedSource as error:
         return _untrusted(error)
+    except CorrectsUnknown:
+        return problem(
+            422,
+            "corrects-unknown",
+            "It corrects or retracts an event never received",
+            detail="corrects is the id of an earlier event of the same source; post that one first",
+        )
     except NotAllowed as error:
         return problem(403, "not-allowed", "This agency may not post this", detail=str(error))
     except UnsupportedContent as error:

@@ -1,8 +1,6 @@
 """Accepting a request: resolve the person, seal the events, log the collection: one transaction."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
 
 import apsw
 import orjson
@@ -11,13 +9,29 @@ from gateway.disclosure_log import entry
 from gateway.model.event import CanonicalEvent, Event
 from gateway.model.ids import EventRef, PersonRef, ReceiptId
 from gateway.model.posted import Conflict, Posted, Receipt
-from gateway.people import matching_identifiers, resolve
 from gateway.store.group_commit import Staged, Unit
-from gateway.store.sealed import SealedStore
+from gateway.store.recognition import (
+    Accepting,
+    CorrectsUnknown,
+    Gathered,
+    NewId,
+    Recognised,
+    Recognising,
+)
+from gateway.store.sealed import event_context
 from gateway.store.times import milliseconds
 from keys.at_rest import DataKey
 
-NewId = Callable[[str], str]  # prefix -> a fresh prefixed UUIDv7
+__all__ = [
+    "Acceptance",
+    "Accepting",
+    "CorrectsUnknown",
+    "EventIdReused",
+    "NewId",
+    "accept",
+    "event_context",
+    "reused_event_id",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,20 +39,8 @@ class Acceptance:
     """The answer to a request, and the events that are new and still to be decided."""
 
     answer: Receipt | Conflict
-    new: tuple[Event, ...] = ()
+    new: tuple[Event, ...] = ()  # those posted, then those the gateway states because of them
     made: tuple[PersonRef, ...] = ()  # persons nobody had heard of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepting:
-    """What accepting needs besides the request."""
-
-    sealed: SealedStore
-    new_id: NewId
-    now: datetime
-    today: date  # in Europe/London
-    slot: int
-    organisation_class: str
 
 
 class EventIdReused(Exception):
@@ -50,6 +52,10 @@ def accept(posted: Posted, context: Accepting) -> Unit[Acceptance]:
 
     The same (agency, message id) and bytes gets the stored answer; other bytes get a Conflict and
     a security entry. The same (source, event id) under another message id is the same event.
+
+    Raises (from the unit):
+        EventIdReused: an event's id came before with other content.
+        CorrectsUnknown: an event revises one its source never sent.
     """
 
     def unit(connection: apsw.Connection) -> Staged[Acceptance]:
@@ -90,7 +96,7 @@ def _first(
     receipt = ReceiptId(context.new_id("rcp"))
     refs: list[EventRef] = []
     new: list[Event] = []
-    gathered = _Gathered()
+    gathered = Gathered()
     for canonical in posted.events:
         held = _held(connection, canonical, context)
         if isinstance(held, Conflict):
@@ -124,16 +130,8 @@ def _first(
             milliseconds(context.now),
         ),
     )
-    acceptance = Acceptance(answer=answer, new=tuple(new), made=tuple(gathered.made))
+    acceptance = Acceptance(answer=answer, new=(*new, *gathered.own), made=tuple(gathered.made))
     return Staged(acceptance, gathered.entries)
-
-
-@dataclass(slots=True)
-class _Gathered:
-    """What storing the events of one request adds up to."""
-
-    entries: list[bytes] = field(default_factory=list)
-    made: list[PersonRef] = field(default_factory=list)
 
 
 def reused_event_id(posted: Posted, context: Accepting) -> Unit[Acceptance]:
@@ -166,74 +164,57 @@ def _store(
     canonical: CanonicalEvent,
     posted: Posted,
     context: Accepting,
-    gathered: _Gathered,
+    gathered: Gathered,
 ) -> Event:
     ref = EventRef(context.new_id("evt"))
-    person = _person(connection, canonical, posted, context, ref, gathered)
-    key = _data_key(connection, person, context)
+    recognised = Recognising(
+        connection=connection,
+        canonical=canonical,
+        agency=posted.agency,
+        ref=ref,
+        accepting=context,
+        gathered=gathered,
+    ).recognise()
+    _insert(connection, canonical, posted, context, ref, recognised)
+    return Event(
+        ref=ref,
+        agency=posted.agency,
+        person=recognised.person,
+        kind=canonical.kind,
+        occurred_at=canonical.occurred_at or context.now,
+        received_at=context.now,
+        groups=canonical.groups,
+        corrects=recognised.corrects,
+    )
+
+
+def _insert(
+    connection: apsw.Connection,
+    canonical: CanonicalEvent,
+    posted: Posted,
+    context: Accepting,
+    ref: EventRef,
+    recognised: Recognised,
+) -> None:
+    key = _data_key(connection, recognised.record, context)
     content = _content(canonical)
     connection.execute(
-        "INSERT INTO event (ref, agency, source_mac, content_mac, person, kind, state, slot,"
-        " received_at, sealed, raw) VALUES (?, ?, ?, ?, ?, ?, 'accepted', ?, ?, ?, ?)",
+        "INSERT INTO event (ref, agency, source_mac, content_mac, person, kind, corrects, state,"
+        " slot, received_at, sealed, raw) VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', ?, ?, ?, ?)",
         (
             ref,
             posted.agency,
             _source(canonical, context),
             context.sealed.mac("content", content),
-            person,
+            recognised.record,
             canonical.kind,
+            recognised.corrects,
             context.slot,
             milliseconds(context.now),
             key.seal(content, event_context(ref)),
             key.seal(posted.raw, b"raw:" + ref.encode()) if posted.raw else None,
         ),
     )
-    return Event(
-        ref=ref,
-        agency=posted.agency,
-        person=person,
-        kind=canonical.kind,
-        occurred_at=canonical.occurred_at or context.now,
-        received_at=context.now,
-        groups=canonical.groups,
-    )
-
-
-def _person(
-    connection: apsw.Connection,
-    canonical: CanonicalEvent,
-    posted: Posted,
-    context: Accepting,
-    ref: EventRef,
-    gathered: _Gathered,
-) -> PersonRef:
-    """Find or make the person; link identifiers an agency states together; log what was linked."""
-    identifiers = matching_identifiers(canonical.groups, today=context.today)
-    macs = {
-        kind: context.sealed.mac("identifier", kind, text) for kind, text in identifiers.items()
-    }
-    found = resolve(
-        {kind: _named(connection, mac) for kind, mac in macs.items()},
-        organisation_class=context.organisation_class,
-    )
-    person = found.person
-    if person is None:
-        person = PersonRef(context.new_id("per"))
-        connection.execute(
-            "INSERT INTO person (ref, wrapped_key, facts, version) VALUES (?, ?, NULL, 0)",
-            (person, context.sealed.new_person(person)),
-        )
-        gathered.made.append(person)
-    _link(connection, person, [(macs[kind], kind) for kind in found.link])
-    if found.person is not None and found.link:
-        linked = entry.combination(
-            at=context.now, person=person, identifiers=found.link, agency=posted.agency, event=ref
-        )
-        gathered.entries.append(linked.encode())
-    if found.conflict:
-        warning = entry.security(at=context.now, code="identifiers-conflict", agency=posted.agency)
-        gathered.entries.append(warning.encode())
-    return person
 
 
 def _data_key(connection: apsw.Connection, person: PersonRef, context: Accepting) -> DataKey:
@@ -242,27 +223,6 @@ def _data_key(connection: apsw.Connection, person: PersonRef, context: Accepting
         wrapped = connection.execute("SELECT wrapped_key FROM person WHERE ref = ?", (person,)).get
         key = context.sealed.data_key(person, wrapped)
     return key
-
-
-def _named(connection: apsw.Connection, mac: bytes) -> PersonRef | None:
-    row = connection.execute(
-        "SELECT person FROM person_identifier WHERE mac = ?", (mac,)
-    ).fetchone()
-    return PersonRef(row[0]) if row else None
-
-
-def _link(
-    connection: apsw.Connection, person: PersonRef, rows: Sequence[tuple[bytes, str]]
-) -> None:
-    connection.executemany(
-        "INSERT INTO person_identifier (mac, kind, person) VALUES (?, ?, ?)",
-        [(mac, kind, person) for mac, kind in rows],
-    )
-
-
-def event_context(ref: EventRef) -> bytes:
-    """Bind a sealed event to its row."""
-    return b"event:" + ref.encode()
 
 
 def _read_answer(text: str) -> Receipt:

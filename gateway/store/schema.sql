@@ -34,14 +34,70 @@ CREATE TABLE person (
   ref         TEXT PRIMARY KEY,
   wrapped_key BLOB NOT NULL,    -- the person's data key under the key-encryption key
   facts       BLOB,             -- sealed: latest statement per field group
-  version     INTEGER NOT NULL  -- rises with every change of facts; decisions are made against one
+  version     INTEGER NOT NULL, -- rises with every change of facts; decisions are made against one
+  born        BLOB,             -- digest of the known date of birth: another one stated is a doubt
+  merged_into TEXT REFERENCES person (ref)  -- the record this one was merged into, never a chain
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX person_merged ON person (merged_into) WHERE merged_into IS NOT NULL;
 
+-- A merge leaves these rows as they are, so that it can be undone.
 CREATE TABLE person_identifier (
   mac    BLOB PRIMARY KEY,
   kind   TEXT NOT NULL,
   person TEXT NOT NULL REFERENCES person (ref)
 ) STRICT, WITHOUT ROWID;
+
+-- Names with dates of birth, digested: they suggest to a human that two records are one person,
+-- and never join them.
+CREATE TABLE person_likeness (
+  mac    BLOB NOT NULL,
+  person TEXT NOT NULL REFERENCES person (ref),
+  PRIMARY KEY (mac, person)
+) STRICT, WITHOUT ROWID;
+
+-- Every merge and what undid it.
+CREATE TABLE person_merge (
+  id         TEXT PRIMARY KEY,
+  survivor   TEXT NOT NULL REFERENCES person (ref),
+  absorbed   TEXT NOT NULL REFERENCES person (ref),
+  event      TEXT,                -- that brought it; NULL: a person at the gateway did
+  merged_at  INTEGER NOT NULL,
+  undone_at  INTEGER,
+  undone_by  TEXT                 -- event that undid it
+) STRICT, WITHOUT ROWID;
+CREATE INDEX person_merge_survivor ON person_merge (survivor);
+
+-- What only a human may decide: whether two records are one person, or whether someone is told.
+CREATE TABLE task (
+  id         TEXT PRIMARY KEY,
+  kind       TEXT NOT NULL,       -- "disclosure", or what is doubtful about an identity
+  person     TEXT NOT NULL REFERENCES person (ref),
+  event      TEXT,
+  recipient  TEXT,                -- whom a decision of disclosure is about
+  rule       TEXT,                -- the rule that proposes it
+  body       TEXT NOT NULL,       -- JSON: names of members, references; never a value
+  opened_at  INTEGER NOT NULL,
+  state      TEXT NOT NULL CHECK (state IN ('open', 'approved', 'declined', 'lapsed')),
+  decided_at INTEGER,
+  decided_by TEXT,
+  reason     BLOB,                -- sealed under the person's key
+  carried_out INTEGER NOT NULL DEFAULT 0,  -- an approved disclosure was made
+  UNIQUE (kind, person, event, recipient, rule)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX task_open ON task (opened_at) WHERE state = 'open';
+CREATE INDEX task_person ON task (person);
+
+-- When to look again at what is owed about a person, and how far each duty has been chased.
+CREATE TABLE duty (
+  person  TEXT NOT NULL REFERENCES person (ref),
+  clock   TEXT NOT NULL,
+  status  TEXT NOT NULL,          -- due, met, late, late_by_circumstance
+  due     INTEGER NOT NULL,       -- days since 1970-01-01
+  chased  TEXT NOT NULL DEFAULT '',  -- '', 'warned' or 'missed'
+  next_at INTEGER,                -- when the chaser looks again; NULL: nothing more to do
+  PRIMARY KEY (person, clock)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX duty_next ON duty (next_at) WHERE next_at IS NOT NULL;
 
 CREATE TABLE event (
   ref         TEXT PRIMARY KEY,
@@ -50,7 +106,10 @@ CREATE TABLE event (
   content_mac BLOB NOT NULL,
   person      TEXT NOT NULL REFERENCES person (ref),
   kind        TEXT NOT NULL,
-  state       TEXT NOT NULL CHECK (state IN ('accepted', 'decided', 'quarantined')),
+  corrects    TEXT,                  -- the event this one revises
+  state       TEXT NOT NULL CHECK (state IN
+    ('accepted', 'held', 'decided', 'retracted', 'cancelled', 'quarantined')),
+  decide_at   INTEGER NOT NULL DEFAULT 0,  -- held: when the hold ends
   failures    INTEGER NOT NULL DEFAULT 0,
   slot        INTEGER NOT NULL,      -- the worker that owns it
   received_at INTEGER NOT NULL,
@@ -58,6 +117,9 @@ CREATE TABLE event (
   raw         BLOB                   -- sealed: the signed bytes, where they differ
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX event_undecided ON event (received_at) WHERE state = 'accepted';
+CREATE INDEX event_held ON event (decide_at) WHERE state = 'held';
+CREATE INDEX event_person ON event (person, received_at);
+CREATE INDEX event_corrects ON event (corrects) WHERE corrects IS NOT NULL;
 
 CREATE TABLE outbox (
   alert          TEXT NOT NULL,
@@ -67,10 +129,9 @@ CREATE TABLE outbox (
   recipient      TEXT NOT NULL,
   channel        TEXT NOT NULL,
   form           TEXT NOT NULL,
-  sealed         BLOB NOT NULL,      -- ciphertext, or content-free text
-  held           BLOB,               -- for a notice or pointer: the view, sealed at rest
+  message        TEXT NOT NULL,      -- NOTIFY, UPDATE, CORRECTION or RECALL
+  supersedes     TEXT,               -- the alert a correction or recall is about
   leaf_index     INTEGER NOT NULL,   -- of the disclosure's entry
-  proof          TEXT NOT NULL,      -- tlog-proof against the commit's own checkpoint
   urgent         INTEGER NOT NULL,
   state          TEXT NOT NULL
     CHECK (state IN ('pending', 'accepted', 'rejected', 'dead', 'withheld')),
@@ -81,11 +142,16 @@ CREATE TABLE outbox (
   decided_at     INTEGER NOT NULL,
   acknowledge_by INTEGER,
   slot           INTEGER NOT NULL,
+  -- Last: what comes after a long value is slow to read.
+  sealed         BLOB NOT NULL,      -- ciphertext, or content-free text
+  held           BLOB,               -- for a notice or pointer: the view, sealed at rest
+  proof          TEXT NOT NULL,      -- tlog-proof against the commit's own checkpoint
   PRIMARY KEY (alert, endpoint)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outbox_due ON outbox (next_at) WHERE state = 'pending';
 CREATE INDEX outbox_owed ON outbox (endpoint, person, decided_at) WHERE state = 'pending';
 CREATE INDEX outbox_event ON outbox (event);
+CREATE INDEX outbox_person ON outbox (person, decided_at);
 
 -- The disclosure log.
 CREATE TABLE log_entry (

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import orjson
 
-from gateway.model.ids import AgencyName, AlertId, PersonRef
+from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef
 from gateway.model.person import Person, StatedGroup
 from keys.at_rest import DataKey, KeyEncryptionKey
 
@@ -112,6 +112,21 @@ def open_facts(key: DataKey, ref: PersonRef, sealed: bytes | None) -> Person:
             for name, (members, controller, as_of) in plain.items()
         },
     )
+
+
+def event_context(ref: EventRef) -> bytes:
+    """Bind a sealed event to its row."""
+    return b"event:" + ref.encode()
+
+
+def identifier_mac(sealed: SealedStore, kind: str, text: str) -> bytes:
+    """Return the digest an identifier in canonical form is found by."""
+    return sealed.mac("identifier", kind, text)
+
+
+def birth_mac(sealed: SealedStore, date_of_birth: str) -> bytes:
+    """Return the digest dates of birth, YYYY-MM-DD, are compared by."""
+    return sealed.mac("born", date_of_birth)
 
 
 def _person_context(ref: PersonRef) -> bytes:

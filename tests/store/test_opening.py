@@ -58,7 +58,7 @@ async def test_only_its_owner_may_read_the_database(tmp_path: Path) -> None:
 
 async def test_a_database_of_another_version_is_refused(path: Path) -> None:
     connection = sqlite.open_writer(path)
-    connection.pragma("user_version", 2)
+    connection.pragma("user_version", 1)
     connection.close()
     assert await code_of_refusal(path) == "schema"
 
