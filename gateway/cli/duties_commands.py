@@ -1,0 +1,53 @@
+"""The command group `duties`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.exits import reported
+
+duties = typer.Typer(help="What is owed by when, what is met and what is late.")
+
+_CONFIG = Path("throughgate.toml")
+
+
+@duties.callback(invoke_without_command=True)
+def list_duties(
+    context: typer.Context,
+    person: Annotated[
+        str | None, typer.Option(metavar="REF", help="Only this person's, by reference.")
+    ] = None,
+    late: Annotated[bool, typer.Option("--late", help="Only what is late.")] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE", help="Reckoned anew for this day, YYYY-MM-DD; opens records, logged."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    config: Annotated[
+        Path,
+        typer.Option(
+            "--config", envvar="THROUGHGATE_CONFIG", help="Configuration file of the instance."
+        ),
+    ] = _CONFIG,
+) -> None:
+    """Print duties as the gateway last reckoned them."""
+    if context.invoked_subcommand is not None:
+        return
+    from gateway.cli.duties import show
+
+    reported(show)(config, person=person, late=late, at=at, as_json=as_json)
+
+
+@duties.command("simulate")
+@reported
+def simulate(
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO.toml")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> int:
+    """Play a scenario of dated events: what falls due, is met, is late, is chased, day by day."""
+    from gateway.cli.duties import play
+
+    return play(scenario, as_json=as_json)

@@ -1,0 +1,1 @@
+"""What is owed by when, what was done, and who is chased."""
