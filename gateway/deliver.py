@@ -41,6 +41,7 @@ class Delivering:
 
     channels: Mapping[ChannelName, Channel]
     address_of: Callable[[EndpointId], str | None]
+    still_pending: Callable[[outbox.Key], bool]  # a row in memory may have been withheld since
     commit: Callable[[Unit[None]], Awaitable[None]]
     clock: Callable[[], datetime]
     rng: random.Random
@@ -126,9 +127,11 @@ class Deliverer:
     async def _attempt(self, lane: _Lane, row: OutboxRow) -> None:
         pending = True
         try:
-            outcome = await self._try(row)
-            # Shielded: what happened on the wire must be stored even if we are being stopped.
-            pending = await asyncio.shield(self._record(row, outcome))
+            pending = self._with.still_pending(row.key)
+            if pending:
+                outcome = await self._try(row)
+                # Shielded: what happened on the wire must be stored even if we are being stopped.
+                pending = await asyncio.shield(self._record(row, outcome))
         except StoreUnavailable as error:
             _LOG.error("outcome not stored", code=error.code, alert=row.alert)
         finally:

@@ -6,21 +6,23 @@ What leaves is chosen by selection from the permit; what cannot be sealed does n
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
+from gateway.alert import Envelope, alert_of, months_after, recall_of
 from gateway.disclosure_log import entry
 from gateway.disclosure_log.entry import canonical_json
-from gateway.model.decision import Grant, Permit, Reason, Refusal, View
-from gateway.model.disclosure import Disclosure
+from gateway.model.decision import Grant, Permit, Reason, Refusal, Withheld
+from gateway.model.disclosure import Disclosure, Message, RecallReason
 from gateway.model.event import Event
-from gateway.model.ids import AlertId
-from gateway.model.kinds import URGENT, type_of
+from gateway.model.ids import AlertId, EventRef
+from gateway.model.kinds import URGENT
 from gateway.model.party import Endpoint, Form, Recipient
 from gateway.model.person import Person
-from gateway.model.strict_json import Json, JsonObject
+from gateway.model.strict_json import JsonObject
 from keys.cms import MailSigner
 from keys.problem import BadKey, KeyProblem
 from keys.seal import seal
@@ -39,6 +41,7 @@ class Disclosing:
     now: datetime
     mail_signer: MailSigner | None
     public_url: str  # where a notice says to collect
+    review_months: int = 6  # after which a recipient looks again at what it keeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,25 @@ class Told:
     refusals: tuple[Refusal, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """What an alert is, which alert it follows, and on which event's word."""
+
+    message: Message
+    supersedes: AlertId | None = None
+    revised_by: EventRef | None = None  # None: no earlier alert was wrong
+
+
+NEWS: Final = Revision(message="NOTIFY")
+
+
 def disclose(
-    permit: Permit, event: Event, person: Person, recipient: Recipient, context: Disclosing
+    permit: Permit,
+    event: Event,
+    person: Person,
+    recipient: Recipient,
+    context: Disclosing,
+    revision: Revision = NEWS,
 ) -> Told:
     """Turn a permit into disclosures. Every id that retries must keep is fixed here.
 
@@ -60,29 +80,80 @@ def disclose(
     email, nothing by webhook, and a Refusal that names the key problem's code.
     Pure but for `context`.
     """
-    alert = AlertId(context.new_id("alt"))
-    view = select(person, permit)
-    body = canonical_json(_alert(alert, permit, event, recipient, view, context))
-    digest_key = context.random_bytes(32)
-    telling = _Telling(
-        alert=alert,
-        body=body,
-        digest_key=digest_key,
-        payload_mac=hmac.new(digest_key, body, hashlib.sha256).hexdigest(),
-        permit=permit,
+    envelope = _envelope(event, recipient, permit.rulebook, context, revision)
+    acknowledge_by = _acknowledge_by(permit, context.now)
+    content = alert_of(
+        envelope,
+        permit,
+        person,
+        select(person, permit),
+        acknowledge_by=acknowledge_by,
+        review_due=months_after(context.now.date(), context.review_months),
+    )
+    entry_of = partial(
+        _entry,
+        grants=permit.grants,
+        withheld=permit.withheld,
+        acknowledge_by=acknowledge_by,
+        revision=revision,
+        reason=None,
+    )
+    return _tell(_telling(envelope, content, context, entry_of, acknowledge_by, revision))
+
+
+def recall(
+    event: Event,
+    recipient: Recipient,
+    reason: RecallReason,
+    context: Disclosing,
+    revision: Revision,
+    rulebook: str,
+) -> Told:
+    """Tell a recipient to disregard an earlier alert: no fact, no grant, over every endpoint.
+
+    Args:
+        event: The one the earlier alert was about.
+        recipient: Who was told.
+        reason: Why it no longer stands; the recipient learns no more.
+        context: Time, randomness and keys.
+        revision: Names the alert recalled and the event that made it necessary.
+        rulebook: Digest of the rulebook in force.
+
+    Source: DPA 2018 s.38(5)(c). Pure but for `context`.
+    """
+    envelope = _envelope(event, recipient, rulebook, context, revision)
+    entry_of = partial(
+        _entry, grants=(), withheld=(), acknowledge_by=None, revision=revision, reason=reason
+    )
+    content = recall_of(envelope, reason)
+    return _tell(_telling(envelope, content, context, entry_of, None, revision))
+
+
+def _envelope(
+    event: Event, recipient: Recipient, rulebook: str, context: Disclosing, revision: Revision
+) -> Envelope:
+    return Envelope(
+        id=AlertId(context.new_id("alt")),
+        message=revision.message,
+        supersedes=revision.supersedes,
         event=event,
         recipient=recipient,
-        context=context,
+        rulebook=rulebook,
+        instance=context.instance,
     )
+
+
+def _tell(telling: "_Telling") -> Told:
+    """Make the disclosure of one alert over every endpoint of its recipient."""
     disclosures: list[Disclosure] = []
     held: list[bytes | None] = []
     refusals: list[Refusal] = []
-    for endpoint in recipient.endpoints:
+    for endpoint in telling.envelope.recipient.endpoints:
         for form in _forms(endpoint):
             try:
                 disclosure, plaintext = _over(endpoint, form, telling)
             except KeyProblem as error:
-                refusals.append(_key_refusal(permit, endpoint, error.code))
+                refusals.append(_key_refusal(telling.envelope, endpoint, error.code))
                 continue
             disclosures.append(disclosure)
             held.append(None if form == "sealed" else plaintext)
@@ -94,14 +165,36 @@ def disclose(
 class _Telling:
     """What is the same over every endpoint of one alert."""
 
-    alert: AlertId
+    envelope: Envelope
     body: bytes  # the alert, canonical JSON
     digest_key: bytes  # lets the recipient, and nobody else, tie the log entry to the content
-    payload_mac: str  # HMAC-SHA256 of `body` under it, hex
-    permit: Permit
-    event: Event
-    recipient: Recipient
+    entry_of: Callable[[Endpoint, Form], bytes]
     context: Disclosing
+    acknowledge_by: datetime | None
+    urgent: bool
+
+
+def _telling(
+    envelope: Envelope,
+    content: JsonObject,
+    context: Disclosing,
+    entry_of: Callable[..., bytes],
+    acknowledge_by: datetime | None,
+    revision: Revision,
+) -> _Telling:
+    body = canonical_json(content)
+    digest_key = context.random_bytes(32)
+    payload_mac = hmac.new(digest_key, body, hashlib.sha256).hexdigest()
+    return _Telling(
+        envelope=envelope,
+        body=body,
+        digest_key=digest_key,
+        entry_of=partial(entry_of, envelope=envelope, payload_mac=payload_mac, at=context.now),
+        context=context,
+        acknowledge_by=acknowledge_by,
+        # Whoever acts on what is wrong is told so before anything else.
+        urgent=envelope.event.kind in URGENT or revision.revised_by is not None,
+    )
 
 
 def _forms(endpoint: Endpoint) -> tuple[Form, ...]:
@@ -119,43 +212,45 @@ def _over(endpoint: Endpoint, form: Form, telling: _Telling) -> tuple[Disclosure
     Raises:
         KeyProblem: the endpoint's key cannot be used.
     """
-    logged = _entry(endpoint, form, telling)
+    envelope = telling.envelope
+    logged = telling.entry_of(endpoint, form)
     plaintext = b'{"alert":%b,"digest_key":"%b","entry":"%b"}' % (
         telling.body,
         base64.b64encode(telling.digest_key),
         base64.b64encode(logged),
     )
     disclosure = Disclosure(
-        alert=telling.alert,
-        event=telling.event.ref,
-        person=telling.event.person,
-        recipient=telling.recipient.id,
+        alert=envelope.id,
+        event=envelope.event.ref,
+        person=envelope.event.person,
+        recipient=envelope.recipient.id,
         endpoint=endpoint.id,
         channel=endpoint.channel,
         form=form,
         sealed=_content(endpoint, form, plaintext, telling),
         entry=logged,
-        urgent=telling.event.kind in URGENT,
-        acknowledge_by=_acknowledge_by(telling.permit, telling.context.now),
+        urgent=telling.urgent,
+        acknowledge_by=telling.acknowledge_by,
+        message=envelope.message,
+        supersedes=envelope.supersedes,
     )
     return disclosure, plaintext
 
 
 def _content(endpoint: Endpoint, form: Form, plaintext: bytes, telling: _Telling) -> bytes:
+    alert, context = telling.envelope.id, telling.context
     if form == "pointer":
-        return reference(telling.alert).encode()
+        return reference(alert).encode()
     if form == "notice":
-        return _NOTICE.format(
-            reference=reference(telling.alert), url=telling.context.public_url
-        ).encode()
+        return _NOTICE.format(reference=reference(alert), url=context.public_url).encode()
     if endpoint.key is None:
         raise BadKey("no-key", "the directory holds no key for this endpoint")
     return seal(
         plaintext,
         endpoint.key,
-        context=CONTEXT + telling.alert.encode(),
-        now=telling.context.now,
-        mail_signer=telling.context.mail_signer,
+        context=CONTEXT + alert.encode(),
+        now=context.now,
+        mail_signer=context.mail_signer,
     )
 
 
@@ -175,68 +270,41 @@ def reference(alert: AlertId) -> str:
     return "-".join(tail[i : i + 3] for i in range(0, 12, 3))
 
 
-def _alert(
-    alert: AlertId,
-    permit: Permit,
-    event: Event,
-    recipient: Recipient,
-    view: View,
-    context: Disclosing,
-) -> JsonObject:
-    """Return the alert a recipient reads: the view, and all they need to judge and use it.
-
-    Source: DPA 2018 s.38(5)(b), domain facts 9.1.
-    """
-    acknowledge_by = _acknowledge_by(permit, context.now)
-    return {
-        "message_id": alert,
-        "message_type": "NOTIFY",
-        "recipient": recipient.id,
-        "recipient_type": "FA" if permit.for_action else "FI",
-        "event_type": type_of(event.kind),
-        "occurred_at": entry.timestamp(event.occurred_at),
-        "case_ref": event.person,
-        "grants": [_grant(grant) for grant in permit.grants],
-        "agreement_ref": recipient.agreement_ref,
-        "policy_version": permit.rulebook,
-        "marking": "OFFICIAL-SENSITIVE",
-        "source": context.instance,
-        "ack_required_by": entry.timestamp(acknowledge_by) if acknowledge_by else None,
-        "facts": dict(view.groups),
-    }
-
-
-def _grant(grant: Grant) -> Json:
-    return {
-        "rule_id": grant.rule,
-        "legal_basis_id": grant.basis,
-        "citation": grant.citation,
-        "regime": grant.regime,
-        "condition": grant.condition,
-        "purpose": grant.purpose,
-        "members": list(grant.members),
-    }
-
-
-def _entry(endpoint: Endpoint, form: Form, telling: _Telling) -> bytes:
-    permit, recipient = telling.permit, telling.recipient
+def _entry(
+    endpoint: Endpoint,
+    form: Form,
+    *,
+    envelope: Envelope,
+    payload_mac: str,
+    at: datetime,
+    grants: Sequence[Grant],
+    withheld: Sequence[Withheld],
+    acknowledge_by: datetime | None,
+    revision: Revision,
+    reason: str | None,
+) -> bytes:
+    event, recipient = envelope.event, envelope.recipient
     return entry.disclosure(
-        at=telling.context.now,
-        alert=telling.alert,
-        event=telling.event.ref,
-        person=telling.event.person,
+        at=at,
+        alert=envelope.id,
+        event=event.ref,
+        person=event.person,
         recipient=recipient.id,
         role=recipient.role,
         endpoint=endpoint.id,
         channel=endpoint.channel,
         form=form,
-        grants=permit.grants,
-        withheld=permit.withheld,
-        rulebook=permit.rulebook,
-        payload_mac=telling.payload_mac,
+        grants=grants,
+        withheld=withheld,
+        rulebook=envelope.rulebook,
+        payload_mac=payload_mac,
         agreement=recipient.agreement_ref,
-        actor=telling.event.agency,
-        acknowledge_by=_acknowledge_by(permit, telling.context.now),
+        actor=event.agency,
+        acknowledge_by=acknowledge_by,
+        message=revision.message,
+        supersedes=revision.supersedes,
+        revised_by=revision.revised_by,
+        reason=reason,
     ).encode()
 
 
@@ -246,14 +314,14 @@ def _acknowledge_by(permit: Permit, now: datetime) -> datetime | None:
     return now + min(waits) if waits else None
 
 
-def _key_refusal(permit: Permit, endpoint: Endpoint, code: str) -> Refusal:
+def _key_refusal(envelope: Envelope, endpoint: Endpoint, code: str) -> Refusal:
     reason = Reason(
         code=f"key-{code}",
         text=f"The key for {endpoint.id} cannot be used ({code}): no content left over it.",
     )
     return Refusal(
-        event=permit.event,
-        recipient=permit.recipient,
+        event=envelope.event.ref,
+        recipient=envelope.recipient.id,
         reasons=(reason,),
-        rulebook=permit.rulebook,
+        rulebook=envelope.rulebook,
     )

@@ -20,6 +20,9 @@ class EventQueue:
     def __len__(self) -> int:
         return len(self._known)
 
+    def __contains__(self, ref: object) -> bool:
+        return ref in self._known
+
     def add(self, event: Event) -> None:
         """Take an event in, unless it is in already."""
         if event.ref in self._known:

@@ -1,44 +1,39 @@
 """The whole story on one screen: receive, decide, disclose, deliver.
 
 post    bytes -> Posted -> durable -> 202
-tell    Event -> Permit | Refusal -> Disclosure -> one transaction -> outbox
-sweep   what a crash, a full queue or a retry left in the outbox comes back
+tell    Event -> Permit | Refusal -> Disclosure -> one transaction -> outbox; or it is held
+sweep   what a crash, a hold, a full queue or a retry left comes back, and what humans approved
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from adapters.contract import Adapter
 from gateway import clock
-from gateway.decide import decide
+from gateway.consequences import Consequences, Follows, Waits
 from gateway.deliver import MAX_IN_MEMORY, Deliverer
 from gateway.directory import Directory
-from gateway.disclose import Disclosing, Told, disclose
+from gateway.disclose import Disclosing
 from gateway.disclosure_log import entry
 from gateway.event_queue import EventQueue
+from gateway.law import Law
 from gateway.metrics import DECISIONS, EVENTS, KEY_PROBLEMS
-from gateway.model.decision import Permit, Refusal
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef
-from gateway.model.person import Person
 from gateway.model.posted import Conflict, Receipt
-from gateway.people import with_event
 from gateway.receive import NeedsHuman, Receiving, Request, UntrustedSource, receive
 from gateway.store import outbox
 from gateway.store.acceptance import Acceptance
-from gateway.store.decisions import Decided, commit, quarantine, rows_of
+from gateway.store.decisions import commit, hold, quarantine, rows_of
 from gateway.store.group_commit import Staged
-from gateway.store.sealed import Held
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
-from policies.catalogue import Catalogues
-from policies.rulebook import Rulebook
+from gateway.store.tasks import Task, approved_disclosures
 
 QUARANTINE_AFTER: Final = 5  # failures to decide one event
 SWEEP_EVERY_S: Final = 1.0
@@ -53,14 +48,6 @@ class Pushback(Exception):
     def __init__(self, retry_after_s: int) -> None:
         self.retry_after_s = retry_after_s
         super().__init__("too much is waiting to be decided")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Law:
-    """The rulebook in force with its catalogues."""
-
-    rulebook: Rulebook
-    catalogues: Catalogues
 
 
 class Pipeline:
@@ -78,19 +65,21 @@ class Pipeline:
         clock: Callable[[], datetime],
         new_id: Callable[[str], str],
         undecided_bound: int,
+        chase: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self._store = store
         self._directory = directory
-        self._law = law
         self._adapters = adapters
-        self._disclosing = disclosing
         self._deliverer = deliverer
         self._clock = clock
         self._new_id = new_id
         self._bound = undecided_bound
         self._queue = EventQueue()
         self._posting = 0  # requests being accepted now
-        self._resume = True  # the store may hold undecided events that are not in memory
+        self._chase = chase
+        self._consequences = Consequences(
+            store=store, directory=directory, law=law, disclosing=disclosing, new_id=new_id
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def post(self, request: Request) -> Receipt | Conflict:
@@ -139,49 +128,28 @@ class Pipeline:
         )
 
     async def tell(self, event: Event) -> None:
-        """Decide one event, disclose it, and hand what must leave to delivery.
+        """Decide one event, disclose it, and hand what must leave to delivery; or hold it.
 
         Commits once; if the person or the directory changed meanwhile, decides again.
         """
         while True:
-            decisions, decided = self._decide(event)
-            committed = await self._store.commit(
-                commit(decided, directory=lambda: self._store.directory_marker)
-            )
-            if committed.verdict in {"committed", "already-decided"}:
-                break
-        if committed.verdict == "committed":
-            self._count(decisions)
-            for row in rows_of(decided, committed):
-                self._deliverer.take(row)
+            follows = self._consequences.of_event(event, self._clock())
+            if isinstance(follows, Waits):
+                await self._store.commit(hold(follows.event, follows.until))
+                return
+            if await self._commit(follows):
+                return
 
-    def _decide(self, event: Event) -> tuple["_Decisions", Decided]:
-        """Decide and disclose an event against what is known now; nothing is stored yet."""
-        now = self._clock()
-        marker = self._store.directory_marker
-        if marker != self._directory.marker:
-            self._directory.refresh()
-        held = self._store.held(event.person)
-        person = with_event(held.person, event)
-        decisions = decide(
-            event,
-            person,
-            recipients=self._directory.recipients.values(),
-            rulebook=self._law.rulebook,
-            classes=self._directory.classes,
-            today=clock.day(now),
+    async def _commit(self, follows: Follows) -> bool:
+        """Make a decision final; return False if it must be made again."""
+        committed = await self._store.commit(
+            commit(follows.decided, directory=lambda: self._store.directory_marker)
         )
-        context = self._disclosing(now)
-        recipients = self._directory.recipients
-        outcome = _Decisions(
-            told=[
-                disclose(one, event, person, recipients[one.recipient], context)
-                for one in decisions
-                if isinstance(one, Permit)
-            ],
-            refused=[one for one in decisions if isinstance(one, Refusal)],
-        )
-        return outcome, self._decided(event, held, person, outcome, now)
+        if committed.verdict == "committed":
+            self._count(follows)
+            for row in rows_of(follows.decided, committed):
+                self._deliverer.take(row)
+        return committed.verdict in {"committed", "already-decided"}
 
     async def start(self) -> None:
         """Take up what an earlier run left, and start the loops."""
@@ -190,7 +158,12 @@ class Pipeline:
             asyncio.create_task(self._decide_loop(), name=f"decide-{number}")
             for number in range(DECIDED_AT_ONCE)
         ]
-        self._tasks.append(asyncio.create_task(self._sweep_loop(), name="sweep"))
+        loops = {"sweep": self._sweep_loop}
+        if self._store.slot == 0:
+            loops["carry-out"] = self._carry_out_loop
+        if self._chase is not None:
+            loops["chase"] = self._chase
+        self._tasks += [asyncio.create_task(run(), name=name) for name, run in loops.items()]
 
     async def stop(self) -> None:
         """Stop taking work up; let what is under way be stored."""
@@ -216,7 +189,6 @@ class Pipeline:
 
     async def _set_aside(self, event: Event, error: Exception) -> None:
         """Count a failed decision; the sweep brings the event back until it is quarantined."""
-        self._resume = True
         _LOG.error("cannot decide", error=type(error).__name__, event_ref=event.ref)
         if isinstance(error, StoreUnavailable):
             return  # the store's trouble is not the event's
@@ -236,9 +208,10 @@ class Pipeline:
 
     async def _fill(self) -> None:
         """Take up undecided events and due outbox rows that are not in memory."""
-        if self._resume and len(self._queue) <= self._bound // 2:
-            found, unopened = self._store.undecided(limit=self._bound)
-            self._resume = len(found) + len(unopened) == self._bound
+        if len(self._queue) <= self._bound // 2:
+            found, unopened = self._store.undecided(
+                limit=self._bound, now=self._clock(), known=self._queue
+            )
             for ref, agency in unopened:  # damaged at rest: no retry will mend it
                 await self._quarantine(ref, agency, after=1)
             for event in found:
@@ -255,51 +228,34 @@ class Pipeline:
             for row in outbox.load(self._store.reader, missing[: self._deliverer.room]):
                 self._deliverer.take(row, swept=True)
 
+    async def _carry_out_loop(self) -> None:
+        """Do what humans approved. One worker's work: the first's."""
+        while True:
+            for task in approved_disclosures(self._store.reader):
+                try:
+                    await self._carry_out(task)
+                except Exception as error:  # noqa: BLE001 - one task must not stop the others
+                    _LOG.error("cannot carry out", error=type(error).__name__, event_ref=task.event)
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+    async def _carry_out(self, task: Task) -> None:
+        while True:
+            follows = self._consequences.of_task(task, self._clock())
+            if follows is None or await self._commit(follows):
+                return
+
     def _receiving(self, now: datetime) -> Receiving:
         return Receiving(
             find_agency=self._directory.find_agency,
             may_post=self._directory.may_post,
             adapters=self._adapters,
             now=now,
-            today=clock.day(now),
         )
 
-    def _decided(
-        self, event: Event, held: Held, person: Person, outcome: "_Decisions", now: datetime
-    ) -> Decided:
-        disclosures = [one for each in outcome.told for one in each.disclosures]
-        views = [one for each in outcome.told for one in each.held]
-        return Decided(
-            event=event,
-            directory=self._directory.marker,
-            person_version=held.version,
-            facts=held.seal_facts(person),
-            disclosures=tuple(disclosures),
-            held=tuple(
-                view and held.seal_view(view, disclosure.alert)
-                for view, disclosure in zip(views, disclosures, strict=True)
-            ),
-            refusals=tuple(self._refusal(event, one, now) for one in outcome.refusals),
-            now=now,
-            slot=self._store.slot,
-        )
-
-    def _refusal(self, event: Event, refusal: Refusal, now: datetime) -> bytes:
-        recipient = self._directory.recipients.get(refusal.recipient)
-        return entry.refusal(
-            at=now,
-            event=event.ref,
-            person=event.person,
-            recipient=refusal.recipient,
-            role=recipient.role if recipient else "*",
-            reasons=refusal.reasons,
-            rulebook=refusal.rulebook,
-        ).encode()
-
-    def _count(self, outcome: "_Decisions") -> None:
-        DECISIONS.labels("permit").inc(len(outcome.told))
-        DECISIONS.labels("refusal").inc(len(outcome.refused))
-        for each in outcome.told:
+    def _count(self, follows: Follows) -> None:
+        DECISIONS.labels("permit").inc(len(follows.told))
+        DECISIONS.labels("refusal").inc(len(follows.refused))
+        for each in follows.told:
             for refusal in each.refusals:
                 KEY_PROBLEMS.inc()
                 _LOG.error(
@@ -307,16 +263,3 @@ class Pipeline:
                     code=refusal.reasons[0].code,
                     recipient=refusal.recipient,
                 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Decisions:
-    """What one event led to, recipient by recipient."""
-
-    told: list[Told]
-    refused: list[Refusal]
-
-    @property
-    def refusals(self) -> list[Refusal]:
-        """Every refusal: of recipients, and of endpoints whose key could not be used."""
-        return self.refused + [one for each in self.told for one in each.refusals]

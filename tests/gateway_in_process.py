@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,11 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def gateway(
-    folder: Path, *, recipients: Iterable[Recipient] = (), sections: str = ""
+    folder: Path,
+    *,
+    recipients: Iterable[Recipient] = (),
+    sections: str = "",
+    now: Callable[[], dt.datetime] = clock.now,
 ) -> AsyncIterator[Gateway]:
     """Make an instance with one prison, and serve it until the block ends."""
     key = SigningKey.generate()
@@ -73,14 +77,20 @@ async def gateway(
     )
     await register_agency(config, prison)
     await register_recipients(config, list(recipients))
-    async with serving(folder, config, key) as served:
+    async with serving(folder, config, key, now=now) as served:
         yield served
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, config: Config, key: SigningKey) -> AsyncIterator[Gateway]:
+async def serving(
+    folder: Path,
+    config: Config,
+    key: SigningKey,
+    *,
+    now: Callable[[], dt.datetime] = clock.now,
+) -> AsyncIterator[Gateway]:
     """Serve an instance that is already there."""
-    async with running(config) as application:
+    async with running(config, now=now) as application:
         runner = web.AppRunner(application, access_log=None, auto_decompress=False)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

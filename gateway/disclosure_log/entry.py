@@ -5,13 +5,14 @@ members, rule ids, digests. What a person's record says is sealed elsewhere unde
 Source: DPA 2018 s.62 (logging), s.62(4) (what the log may be used for). Pure.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.disclosure_log.canonical import canonical_json
+from gateway.disclosure_log.operation import OPERATIONS, Entry, timestamp
 from gateway.model.decision import Grant, Reason, Withheld
+from gateway.model.disclosure import Message
 from gateway.model.ids import (
     AgencyName,
     AlertId,
@@ -20,68 +21,15 @@ from gateway.model.ids import (
     PersonRef,
     ReceiptId,
     RecipientId,
+    RuleId,
+    TaskId,
 )
 from gateway.model.party import ChannelName, Form
 from gateway.model.strict_json import Json, JsonObject
 
 __all__ = ["OPERATIONS", "Entry", "canonical_json", "timestamp"]
 
-MAX_TEXT: Final = 300  # characters of any string; a narrative does not fit by accident
-MAX_ENTRY_BYTES: Final = 65_535  # an entry bundle prefixes each entry with a uint16
-
-_LAWFUL_OPERATIONS: Final = frozenset(  # DPA 2018 s.62(1): all six
-    ("collection", "alteration", "consultation", "disclosure", "combination", "erasure")
-)
-OPERATIONS: Final = _LAWFUL_OPERATIONS | {  # and what else a DPO must be able to prove
-    "genesis",
-    "refusal",
-    "attempt",
-    "acknowledgement",
-    "security",
-    "directory",
-    "rulebook",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One entry. Make it with the functions below.
-
-    Raises:
-        ValueError: unknown operation, a time without a zone, a text over 300 characters, or a
-            field that would hide ``v``, ``op`` or ``at``.
-    """
-
-    op: str
-    at: datetime
-    fields: Mapping[str, Json]
-
-    def __post_init__(self) -> None:
-        if self.op not in OPERATIONS:
-            raise ValueError("not an operation of the log")
-        if self.at.tzinfo is None:
-            raise ValueError("an entry's time must be aware")
-        if not self.fields.keys().isdisjoint(("v", "op", "at")):
-            raise ValueError("fields may not rename the entry")
-        _check_texts(self.fields.values())
-
-    def encode(self) -> bytes:
-        """Return the entry's canonical JSON: the exact bytes that are hashed, stored and served.
-
-        Raises:
-            ValueError: longer than 65535 bytes, or a text that is not Unicode.
-        """
-        head: JsonObject = {"v": 1, "op": self.op, "at": timestamp(self.at)}
-        body = canonical_json(head | dict(self.fields))
-        if len(body) > MAX_ENTRY_BYTES:
-            raise ValueError("an entry is at most 65535 bytes")
-        return body
-
-
-def timestamp(moment: datetime) -> str:
-    """Return an aware time as the log writes it: RFC 3339, UTC, milliseconds (cut), ``Z``."""
-    utc = moment.astimezone(UTC).replace(tzinfo=None)
-    return utc.isoformat(timespec="milliseconds") + "Z"
+CORRECTING: Final = "DPA 2018 s.38(5)(c)"  # why a correction or recall is sent at all
 
 
 def genesis(*, at: datetime, origin: str, rulebook: str) -> Entry:
@@ -119,8 +67,22 @@ def combination(
     identifiers: Sequence[str],
     agency: AgencyName,
     event: EventRef,
+    absorbed: PersonRef | None = None,
+    separated: PersonRef | None = None,
+    by: str | None = None,
 ) -> Entry:
-    """Records were joined under one person; `identifiers` are kinds ("noms"), never numbers."""
+    """Records were joined under one person; `identifiers` are kinds ("noms"), never numbers.
+
+    Args:
+        at: When.
+        person: The record that goes on.
+        identifiers: Kinds that were linked to it or, with `separated`, taken from it.
+        agency: Who said so; the gateway itself when a person at it did.
+        event: That said so.
+        absorbed: The record merged into it.
+        separated: The record a merge is undone for, or `person` itself when a link is.
+        by: Role or staff id of who did it at the gateway.
+    """
     return _entry(
         "combination",
         at,
@@ -128,19 +90,75 @@ def combination(
         identifiers=list[Json](sorted(identifiers)),
         agency=agency,
         event=event,
+        absorbed=absorbed,
+        separated=separated,
+        by=by,
     )
 
 
 def alteration(
     *, at: datetime, event: EventRef, person: PersonRef, agency: AgencyName, corrects: EventRef
 ) -> Entry:
-    """An agency corrected or retracted what it had stated in an earlier event."""
+    """An agency corrected, retracted or undid what it had stated in an earlier event."""
     return _entry("alteration", at, event=event, person=person, agency=agency, corrects=corrects)
 
 
 def consultation(*, at: datetime, what: str, start: int, end: int) -> Entry:
     """Records [start, end) of `what` ("log") were read."""
     return _entry("consultation", at, what=what, start=start, end=end)
+
+
+def person_consultation(
+    *,
+    at: datetime,
+    what: str,
+    person: PersonRef | None,
+    reader: str | None,
+    reason_mac: str | None = None,
+    agency: AgencyName | None = None,
+    shown: int | None = None,
+) -> Entry:
+    """What is held of a person was read, or asked for in vain (`shown` is 0, and `person` is None
+    where nobody is known). `what` is a code ("record", "timeline"), `reader` a role or staff id or
+    a recipient, `reason_mac` a keyed digest, hex, of the reason they gave."""
+    return _entry(
+        "consultation",
+        at,
+        what=what,
+        person=person,
+        reader=reader,
+        reason_mac=reason_mac,
+        agency=agency,
+        shown=shown,
+    )
+
+
+def decision(
+    *,
+    at: datetime,
+    task: TaskId,
+    person: PersonRef,
+    event: EventRef | None,
+    recipient: RecipientId | None,
+    rule: RuleId | None,
+    outcome: str,
+    decider: str,
+) -> Entry:
+    """A human decided a task: `outcome` is "approved" or "declined", `decider` a role or staff id.
+
+    Their reason is sealed with the task and never comes here.
+    """
+    return _entry(
+        "decision",
+        at,
+        task=task,
+        person=person,
+        event=event,
+        recipient=recipient,
+        rule=rule,
+        outcome=outcome,
+        decider=decider,
+    )
 
 
 def disclosure(
@@ -161,8 +179,18 @@ def disclosure(
     agreement: str | None,
     actor: str,
     acknowledge_by: datetime | None,
+    message: Message = "NOTIFY",
+    supersedes: AlertId | None = None,
+    revised_by: EventRef | None = None,
+    reason: str | None = None,
 ) -> Entry:
     """An alert is about to leave over one endpoint: who is told which members, and why.
+
+    Args:
+        supersedes: The earlier alert this one updates, corrects or recalls.
+        revised_by: Of a correction or recall: the event that made it necessary. `event` stays the
+            one the alert is about, so that all ever told of an event is found under it.
+        reason: Of a recall, a stable code: it carries no grant.
 
     Source: DPA 2018 s.62(2)-(3): the date and time, who disclosed, who received.
     """
@@ -184,6 +212,11 @@ def disclosure(
         agreement=agreement,
         actor=actor,
         acknowledge_by=timestamp(acknowledge_by) if acknowledge_by else None,
+        message=message,
+        supersedes=supersedes,
+        revised_by=revised_by,
+        reason=reason,
+        basis=CORRECTING if message in {"CORRECTION", "RECALL"} else None,
     )
 
 
@@ -220,7 +253,10 @@ def attempt(
     outcome: str,
     reason: str | None,
 ) -> Entry:
-    """One try to deliver ended. `number` counts from 1; `reason` is a stable code."""
+    """One try to deliver ended. `number` counts from 1; `reason` is a stable code.
+
+    Outcome "withheld": the alert no longer leaves; `number` is how many tries had been made.
+    """
     return _entry(
         "attempt",
         at,
@@ -285,6 +321,10 @@ def _grant(grant: Grant) -> JsonObject:
         "members": list(grant.members),
         "for_action": grant.for_action,
     }
+    if grant.policy_document:
+        found["policy_document"] = grant.policy_document
+    if grant.decided_by:
+        found["decided_by"] = grant.decided_by
     if grant.acknowledge_within is not None:
         found["acknowledge_within_s"] = grant.acknowledge_within // timedelta(seconds=1)
     return found
@@ -300,14 +340,3 @@ def _reason(reason: Reason) -> JsonObject:
             "rule": reason.rule,
         }
     )
-
-
-def _check_texts(values: Iterable[Json]) -> None:
-    for value in values:
-        if isinstance(value, str):
-            if len(value) > MAX_TEXT:
-                raise ValueError("a text in an entry is at most 300 characters")
-        elif isinstance(value, dict):
-            _check_texts(value.values())
-        elif isinstance(value, list):
-            _check_texts(value)

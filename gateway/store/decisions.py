@@ -3,18 +3,40 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import apsw
 
 from gateway.model.disclosure import Disclosure
 from gateway.model.event import Event
-from gateway.model.ids import EventRef
+from gateway.model.ids import AlertId, EventRef, PersonRef, TaskId
+from gateway.store import duties, outbox, tasks
 from gateway.store.group_commit import Proofs, Staged, Unit
 from gateway.store.outbox import OutboxRow
+from gateway.store.tasks import Task
 from gateway.store.times import milliseconds
 
 Verdict = Literal["committed", "already-decided", "person-changed", "directory-changed"]
+
+_OPEN: Final = ("accepted", "held")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is now known of a person, sealed, and the version of theirs it was worked out from."""
+
+    person: PersonRef
+    version: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """An earlier event that a later one corrects, retracts or undoes, and its new state."""
+
+    event: EventRef
+    was: str
+    becomes: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +46,18 @@ class Decided:
     event: Event
     directory: str | None  # marker of the directory it was decided against
     person_version: int  # the version read; a newer one means: decide again
-    facts: bytes  # the person's row as it now is, sealed
+    facts: bytes | None  # the person's row as it now is, sealed; None: nothing new is known
     disclosures: tuple[Disclosure, ...]
     held: tuple[bytes | None, ...]  # per disclosure: the view sealed at rest, for a notice
-    refusals: tuple[bytes, ...]  # entries
+    refusals: tuple[bytes, ...]  # entries; alterations and warnings too
     now: datetime
     slot: int
+    others: tuple[Facts, ...] = ()  # of persons a merge undone has parted
+    moves: tuple[Move, ...] = ()
+    withheld: tuple[tuple[AlertId, str], ...] = ()  # alerts that are not to leave any more, and why
+    tasks: tuple[Task, ...] = ()  # what only a human may decide
+    ends_holds: bool = False  # nothing else about the person waits any longer
+    carries_out: TaskId | None = None  # an approved task this is the doing of; the event is old
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +82,17 @@ def commit(decided: Decided, *, directory: Callable[[], str | None]) -> Unit[Com
     def unit(connection: apsw.Connection) -> Staged[Committed]:
         if directory() != decided.directory:
             return Staged(Committed("directory-changed"))
-        connection.execute(
-            "UPDATE event SET state = 'decided' WHERE ref = ? AND state = 'accepted'",
-            (decided.event.ref,),
-        )
-        if connection.changes() != 1:
+        state, version = connection.execute(_STANDS, (decided.event.ref, decided.event.person)).get
+        if not _still_open(connection, decided, state):
             return Staged(Committed("already-decided"))
-        connection.execute(
-            "UPDATE person SET facts = ?, version = version + 1 WHERE ref = ? AND version = ?",
-            (decided.facts, decided.event.person, decided.person_version),
-        )
-        if connection.changes() != 1:
-            connection.execute(
-                "UPDATE event SET state = 'accepted' WHERE ref = ?", (decided.event.ref,)
-            )
+        if version != decided.person_version or not _unchanged(connection, decided):
             return Staged(Committed("person-changed"))
+        _settle(connection, decided)
+        withheld = [
+            one
+            for alert, reason in decided.withheld
+            for one in outbox.withhold(connection, alert, reason, decided.now)
+        ]
         proofs: list[str] = []
 
         def finish(connection: apsw.Connection, first: int, prove: Proofs) -> None:
@@ -76,15 +100,87 @@ def commit(decided: Decided, *, directory: Callable[[], str | None]) -> Unit[Com
             connection.executemany(_INSERT, _rows(decided, first, proofs))
 
         entries = [disclosure.entry for disclosure in decided.disclosures]
-        return Staged(Committed("committed", proofs), [*entries, *decided.refusals], finish)
+        entries += [*decided.refusals, *withheld]
+        return Staged(Committed("committed", proofs), entries, finish)
 
     return unit
 
 
+_STANDS: Final = (
+    "SELECT (SELECT state FROM event WHERE ref = ?), (SELECT version FROM person WHERE ref = ?)"
+)
+_APPROVED: Final = "SELECT 1 FROM task WHERE id = ? AND state = 'approved' AND carried_out = 0"
+
+
+def _still_open(connection: apsw.Connection, decided: Decided, state: str | None) -> bool:
+    if decided.carries_out is not None:
+        return bool(connection.execute(_APPROVED, (decided.carries_out,)).get)
+    return state in _OPEN
+
+
+def _unchanged(connection: apsw.Connection, decided: Decided) -> bool:
+    """Return whether all else this was decided against is still as it was."""
+    return all(
+        connection.execute("SELECT version FROM person WHERE ref = ?", (one.person,)).get
+        == one.version
+        for one in decided.others
+    ) and all(
+        connection.execute("SELECT state FROM event WHERE ref = ?", (move.event,)).get == move.was
+        for move in decided.moves
+    )
+
+
+def _settle(connection: apsw.Connection, decided: Decided) -> None:
+    """Write what is now known, what became of the events, and what is asked of a human."""
+    if decided.carries_out is None:
+        _set_state(connection, decided.event.ref, "decided")
+    else:
+        _carried_out(connection, decided)
+    if decided.facts is not None:
+        _set_facts(connection, decided.event.person, decided.facts)
+    for one in decided.others:
+        _set_facts(connection, one.person, one.sealed)
+    for move in decided.moves:
+        _set_state(connection, move.event, move.becomes)
+        if move.becomes != "decided":  # what could be decided of it cannot any more
+            connection.execute(_LAPSE, (move.event,))
+    if decided.ends_holds:
+        connection.execute(_END_HOLDS, (decided.event.person,))
+    for task in decided.tasks:
+        tasks.open_task(connection, task, decided.now)
+    for person in {decided.event.person, *(one.person for one in decided.others)}:
+        duties.touch(connection, person, decided.now)
+
+
+_LAPSE: Final = "UPDATE task SET state = 'lapsed' WHERE event = ? AND state = 'open'"
+_END_HOLDS: Final = (
+    "UPDATE event SET decide_at = 0 WHERE state = 'held'"
+    " AND person IN (SELECT ref FROM person WHERE ref = ?1 OR merged_into = ?1)"
+)
+
+
+def _carried_out(connection: apsw.Connection, decided: Decided) -> None:
+    if decided.disclosures:
+        connection.execute("UPDATE task SET carried_out = 1 WHERE id = ?", (decided.carries_out,))
+    else:  # refused all the same: what was approved is not lawful any more
+        connection.execute("UPDATE task SET state = 'lapsed' WHERE id = ?", (decided.carries_out,))
+
+
+def _set_state(connection: apsw.Connection, event: EventRef, state: str) -> None:
+    connection.execute("UPDATE event SET state = ? WHERE ref = ?", (state, event))
+
+
+def _set_facts(connection: apsw.Connection, person: PersonRef, sealed: bytes) -> None:
+    connection.execute(
+        "UPDATE person SET facts = ?, version = version + 1 WHERE ref = ?", (sealed, person)
+    )
+
+
 _INSERT = (
-    "INSERT INTO outbox (alert, endpoint, event, person, recipient, channel, form, sealed, held,"
-    " leaf_index, proof, urgent, state, next_at, decided_at, acknowledge_by, slot)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)"
+    "INSERT INTO outbox (alert, endpoint, event, person, recipient, channel, form, message,"
+    " supersedes, sealed, held, leaf_index, proof, urgent, state, next_at, decided_at,"
+    " acknowledge_by, slot)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)"
 )
 
 
@@ -99,6 +195,8 @@ def _rows(decided: Decided, first: int, proofs: Sequence[str]) -> list[tuple[obj
             disclosure.recipient,
             disclosure.channel,
             disclosure.form,
+            disclosure.message,
+            disclosure.supersedes,
             disclosure.sealed,
             decided.held[i],
             first + i,
@@ -113,6 +211,19 @@ def _rows(decided: Decided, first: int, proofs: Sequence[str]) -> list[tuple[obj
     ]
 
 
+def hold(event: EventRef, until: datetime) -> Unit[None]:
+    """Return the unit that keeps an event undecided until a time; the sweep brings it back."""
+
+    def unit(connection: apsw.Connection) -> Staged[None]:
+        connection.execute(
+            "UPDATE event SET state = 'held', decide_at = ? WHERE ref = ? AND state = 'accepted'",
+            (milliseconds(until), event),
+        )
+        return Staged(None)
+
+    return unit
+
+
 def quarantine(event: EventRef, entry: bytes, *, after: int) -> Unit[bool]:
     """Return the unit that counts a failed decision and, after so many, sets the event aside.
 
@@ -123,7 +234,7 @@ def quarantine(event: EventRef, entry: bytes, *, after: int) -> Unit[bool]:
         connection.execute(
             "UPDATE event SET failures = failures + 1,"
             " state = CASE WHEN failures + 1 >= ? THEN 'quarantined' ELSE state END"
-            " WHERE ref = ? AND state = 'accepted'",
+            " WHERE ref = ? AND state IN ('accepted', 'held')",
             (after, event),
         )
         row = connection.execute("SELECT state FROM event WHERE ref = ?", (event,)).fetchone()

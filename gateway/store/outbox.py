@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import apsw
 
+from gateway.disclosure_log import entry
 from gateway.model.ids import AlertId, EndpointId, PersonRef
 from gateway.model.party import ChannelName, Form
 from gateway.store.group_commit import Staged, Unit
@@ -55,25 +56,71 @@ class Attempted:
 
 
 def record(attempted: Attempted) -> Unit[None]:
-    """Return the unit that stores an attempt's outcome with its log entry."""
+    """Return the unit that stores an attempt's outcome with its log entry.
+
+    A row withheld while the attempt was on the wire stays so, unless the alert got through: then
+    its recipient was told, and a later recall must find them.
+    """
 
     def unit(connection: apsw.Connection) -> Staged[None]:
-        connection.execute(
-            "UPDATE outbox SET state = ?, attempts = ?, next_at = ?, unknown = ?, reason = ?"
-            " WHERE alert = ? AND endpoint = ? AND state = 'pending'",
-            (
-                attempted.state,
-                attempted.attempts,
-                milliseconds(attempted.next_at),
-                int(attempted.outcome_unknown),
-                attempted.reason,
-                attempted.alert,
-                attempted.endpoint,
-            ),
-        )
+        connection.execute(_RECORD, {
+            "state": attempted.state,
+            "attempts": attempted.attempts,
+            "next_at": milliseconds(attempted.next_at),
+            "unknown": int(attempted.outcome_unknown),
+            "reason": attempted.reason,
+            "alert": attempted.alert,
+            "endpoint": attempted.endpoint,
+        })  # fmt: skip
         return Staged(None, [attempted.entry])
 
     return unit
+
+
+_RECORD = (
+    "UPDATE outbox SET attempts = :attempts, next_at = :next_at, unknown = :unknown,"
+    " reason = CASE WHEN state = 'pending' OR :state = 'accepted' THEN :reason ELSE reason END,"
+    " state = CASE WHEN state = 'pending' OR :state = 'accepted' THEN :state ELSE state END"
+    " WHERE alert = :alert AND endpoint = :endpoint AND state IN ('pending', 'withheld')"
+)
+
+
+def is_pending(connection: apsw.Connection, key: Key) -> bool:
+    """Return whether a row is still to leave: it may have been withheld since. Reads only."""
+    return connection.execute(_PENDING, key).get is not None
+
+
+_PENDING = "SELECT 1 FROM outbox WHERE alert = ? AND endpoint = ? AND state = 'pending'"
+
+
+def withhold(
+    connection: apsw.Connection, alert: AlertId, reason: str, now: datetime
+) -> list[bytes]:
+    """Keep what of an alert has not left yet from leaving; return the entries that say so.
+
+    Args:
+        connection: The writer's, in a transaction.
+        alert: All its pending rows, whatever the endpoint.
+        reason: A stable code.
+        now: Of the entries.
+    """
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "UPDATE outbox SET state = 'withheld', reason = ? WHERE alert = ? AND state = 'pending'"
+        " RETURNING endpoint, channel, attempts",
+        (reason, alert),
+    ).fetchall()
+    return [
+        entry.attempt(
+            at=now,
+            alert=alert,
+            endpoint=EndpointId(endpoint),
+            channel=channel,
+            number=attempts,
+            outcome="withheld",
+            reason=reason,
+        ).encode()
+        for endpoint, channel, attempts in rows
+    ]
 
 
 def due(

@@ -1,6 +1,6 @@
 """The store as the path uses it: durable units of work in, rows out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +17,10 @@ from gateway.model.strict_json import read_json
 from gateway.store import acceptance, sqlite
 from gateway.store.acceptance import Acceptance, Accepting, event_context
 from gateway.store.group_commit import GroupCommit, Unit
+from gateway.store.history import Past
 from gateway.store.sealed import Held, SealedStore, open_facts
 from gateway.store.sqlite import StoreUnavailable
-from gateway.store.times import moment
+from gateway.store.times import milliseconds, moment
 from keys.at_rest import KeyEncryptionKey
 from keys.problem import KeyProblem
 
@@ -97,43 +98,80 @@ class Store:
         return accepted
 
     def held(self, ref: PersonRef) -> Held:
-        """Return what is held of a person.
+        """Return what is held under one record."""
+        row = self.reader.execute(_HELD, (ref,)).get
+        return self._held(*row)
+
+    def held_for(self, event: Event) -> Held:
+        """Return what is held of the person an event is about: records may have merged or parted
+        since it was accepted.
 
         A person this worker has just made is known to be version 0 without asking; should another
         worker have been quicker, the commit's version check finds it, and the next look reads.
         """
-        key = self.sealed.known_key(ref)
-        if key is not None and ref in self._fresh:
-            self._fresh.discard(ref)
-            return Held(person=Person(ref=ref), version=0, key=key)
-        wrapped, facts, version = self.reader.execute(
-            "SELECT wrapped_key, facts, version FROM person WHERE ref = ?", (ref,)
-        ).get
-        key = self.sealed.data_key(ref, wrapped)
-        return Held(person=open_facts(key, ref, facts), version=version, key=key)
+        key = self.sealed.known_key(event.person)
+        if key is not None and event.person in self._fresh:
+            self._fresh.discard(event.person)
+            return Held(person=Person(ref=event.person), version=0, key=key)
+        row = self.reader.execute(_HELD_ALONE, (event.person,)).fetchone()
+        return self._held(*(row or self.reader.execute(_HELD_FOR, (event.ref,)).get))
+
+    def _held(self, ref: str, wrapped: bytes, facts: bytes | None, version: int) -> Held:
+        person = PersonRef(ref)
+        key = self.sealed.data_key(person, wrapped)
+        return Held(person=open_facts(key, person, facts), version=version, key=key)
 
     @property
     def directory_marker(self) -> str | None:
         """A mark that changes with the directory, as of this worker's newest transaction."""
         return self._writer.directory_marker if self._writer else None
 
-    def undecided(self, *, limit: int) -> tuple[list[Event], list[tuple[EventRef, AgencyName]]]:
-        """Return this worker's accepted events that await a decision, oldest first; and, apart,
-        those that do not open any more, which nobody can decide."""
-        rows = self.reader.execute(
-            "SELECT event.ref, agency, person, kind, received_at, sealed, wrapped_key FROM event"
-            " JOIN person ON person.ref = event.person WHERE state = 'accepted' AND slot % ? = ?"
-            " ORDER BY received_at, event.ref LIMIT ?",
-            (self.slots, self.slot, limit),
-        ).fetchall()
+    def undecided(
+        self, *, limit: int, now: datetime | None = None, known: Container[EventRef] = ()
+    ) -> tuple[list[Event], list[tuple[EventRef, AgencyName]]]:
+        """Return this worker's events that await a decision, oldest first; and, apart, those that
+        do not open any more, which nobody can decide.
+
+        Args:
+            limit: At most so many are looked at.
+            now: Events whose hold has ended by then are among them; None: none that is held.
+            known: Events the caller has already; they are left out, unopened.
+        """
+        bindings = (self.slots, self.slot, limit)
+        refs = [ref for (ref,) in self.reader.execute(_ACCEPTED, bindings)]
+        if now is not None:
+            due = self.reader.execute(_HOLD_ENDED, (milliseconds(now), *bindings))
+            refs += [ref for (ref,) in due]
         found: list[Event] = []
         unopened: list[tuple[EventRef, AgencyName]] = []
-        for row in rows:
+        for ref in refs:
+            if ref in known:
+                continue
+            row = self.reader.execute(_EVENT + "WHERE event.ref = ?", (ref,)).get
             try:
-                found.append(self._event(row))
+                found.append(self._past(row).event)
             except (KeyProblem, MalformedEvent):
-                unopened.append((EventRef(str(row[0])), AgencyName(str(row[1]))))
+                unopened.append((EventRef(ref), AgencyName(row[1])))
         return found, unopened
+
+    def history(self, person: PersonRef) -> list[Past]:
+        """Return every event of a person with its state, in the order received, but for those set
+        aside: those of their own record and of the records merged into it now.
+
+        Raises:
+            KeyProblem, MalformedEvent: one of them does not open.
+        """
+        rows = self.reader.execute(_EVENT + _OF_PERSON, (person,)).fetchall()
+        return [self._past(row) for row in rows]
+
+    def past(self, ref: EventRef) -> Past | None:
+        """Return one event with its state, or None if there is none of that reference.
+
+        Raises:
+            KeyProblem, MalformedEvent: it does not open.
+        """
+        rows = self.reader.execute(_EVENT + "WHERE event.ref = ?", (ref,)).fetchall()
+        return self._past(rows[0]) if rows else None
 
     def latest_checkpoint(self) -> str | None:
         """Return the newest signed checkpoint, or None before the first entry."""
@@ -151,20 +189,60 @@ class Store:
         if self._writer is not None:
             await self._writer.close()
 
-    def _event(self, row: tuple[Any, ...]) -> Event:
-        ref, agency, person, kind, received_at, sealed, wrapped = row
-        key = self.sealed.data_key(PersonRef(person), wrapped)
-        canonical = parse_cloudevent(read_json(key.open(sealed, event_context(EventRef(ref)))))
+    def _past(self, row: Sequence[Any]) -> Past:
+        ref, agency, record, root, kind, corrects, received_at, sealed, wrapped, state = row
+        key = self.sealed.data_key(record, wrapped)
+        canonical = parse_cloudevent(read_json(key.open(sealed, event_context(ref))))
         received = moment(received_at)
-        return Event(
-            ref=EventRef(ref),
-            agency=AgencyName(agency),
-            person=PersonRef(person),
+        event = Event(
+            ref=ref,
+            agency=agency,
+            person=root,
             kind=kind,
             occurred_at=canonical.occurred_at or received,
             received_at=received,
             groups=canonical.groups,
+            corrects=corrects,
         )
+        return Past(event=event, state=state)
+
+
+# The record an event came under has the key it is sealed under; the root it is merged into, if
+# any, is the person.
+_COLUMNS = "SELECT root.ref, root.wrapped_key, root.facts, root.version "
+_HELD = _COLUMNS + "FROM person AS root WHERE root.ref = ?"
+_HELD_ALONE = (  # of one who was never merged with another: the record is the person
+    _HELD + " AND merged_into IS NULL"  # noqa: S608 - constants
+    " AND NOT EXISTS (SELECT 1 FROM person_merge WHERE survivor = root.ref)"
+)
+# Cross joins keep this order: SQLite takes no index for the last join if it goes first.
+_HELD_FOR = _COLUMNS + (
+    "FROM event CROSS JOIN person AS own ON own.ref = event.person"
+    " CROSS JOIN person AS root ON root.ref = COALESCE(own.merged_into, own.ref)"
+    " WHERE event.ref = ?"
+)
+_EVENT = (
+    "JOIN person AS own ON root.ref = COALESCE(own.merged_into, own.ref)"
+    " JOIN event ON event.person = own.ref WHERE event.ref = ?"
+)
+_EVENT = (
+    "SELECT event.ref, agency, own.ref, COALESCE(own.merged_into, own.ref), kind, corrects,"
+    " received_at, sealed, wrapped_key, state"
+    " FROM event JOIN person AS own ON own.ref = event.person "
+)
+_OF_PERSON = (
+    "WHERE (own.ref = ?1 OR own.merged_into = ?1) AND state <> 'quarantined'"
+    " ORDER BY received_at, event.ref"
+)
+# The slot of what the command line inserts is negative: some worker must find it all the same.
+_ACCEPTED = (
+    "SELECT ref FROM event WHERE state = 'accepted' AND abs(slot) % ? = ?"
+    " ORDER BY received_at, ref LIMIT ?"
+)
+_HOLD_ENDED = (
+    "SELECT ref FROM event WHERE state = 'held' AND decide_at <= ? AND abs(slot) % ? = ?"
+    " ORDER BY decide_at, ref LIMIT ?"
+)
 
 
 def _hold_to_one_key(writer: apsw.Connection, sealed: SealedStore) -> None:

@@ -18,6 +18,7 @@ from gateway.model.ids import (
     ReceiptId,
     RecipientId,
     RuleId,
+    TaskId,
 )
 from gateway.model.strict_json import read_object
 
@@ -91,6 +92,16 @@ EVERY = [
         reasons=[REASON],
         rulebook="ab" * 32,
     ),
+    entry.decision(
+        at=AT,
+        task=TaskId("tsk_1"),
+        person=PERSON,
+        event=EVENT,
+        recipient=RECIPIENT,
+        rule=RuleId("r1"),
+        outcome="approved",
+        decider="mappa-chair-1",
+    ),
     entry.attempt(
         at=AT,
         alert=ALERT,
@@ -129,7 +140,10 @@ def test_a_disclosure_is_exactly_these_bytes() -> None:
         b'{"acknowledge_within_s":172800,"basis":"LB06","condition":"safeguarding",'
         b'"for_action":true,"members":["custody.planned_date","identifiers.crn"],'
         b'"purpose":"safeguarding_children","regime":"P3","rule":"children-six-weeks"}],'
-        b'"op":"disclosure","payload_mac":"' + b"cd" * 32 + b'","person":"per_1",'
+        b'"message":"NOTIFY","op":"disclosure","payload_mac":"'
+        + b"cd"
+        * 32
+        + b'","person":"per_1",'
         b'"recipient":"childrens-leeds","role":"childrens_services","rulebook":"'
         + b"ab"
         * 32

@@ -51,6 +51,7 @@ def delivering(channel: Channel | None = None) -> Delivering:
     return Delivering(
         channels={"webhook": channel} if channel else {},
         address_of=lambda _endpoint: "https://example.org/hook",
+        still_pending=lambda _key: True,
         commit=_store,
         clock=lambda: NOW,
         rng=random.Random(7),
@@ -198,6 +199,29 @@ async def test_a_missing_channel_is_a_deferral_not_a_loss() -> None:
     deliverer.take(row())
     await _turns()
     assert len(recorded) == 1
+    await deliverer.stop()
+
+
+async def test_a_row_withheld_since_it_was_taken_up_does_not_leave() -> None:
+    pending = {"alt_1", "alt_2", "alt_3"}
+    gate = asyncio.Event()
+
+    async def deliver(parcel: Parcel) -> Outcome:
+        await gate.wait()
+        return Accepted()
+
+    channel = Channel(deliver)
+    deliverer = Deliverer(
+        dataclasses.replace(delivering(channel), still_pending=lambda key: key[0] in pending)
+    )
+    for alert in ("alt_1", "alt_2", "alt_3"):
+        deliverer.take(row(alert))
+    await _turns()
+    pending.discard("alt_2")  # while the first, about the same person, is under way
+    gate.set()
+    await _turns()
+    assert channel.seen == ["alt_1", "alt_3"]
+    assert deliverer.taken == set()
     await deliverer.stop()
 
 

@@ -6,21 +6,27 @@ import datetime as dt
 import hashlib
 import hmac
 import itertools
+from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.alert import UNSAID, months_after
+from gateway.candidates import Candidates
 from gateway.decide import decide
 from gateway.demo.cast import AREA, make_readers
-from gateway.disclose import Disclosing, Told, disclose, reference
+from gateway.disclose import Disclosing, Revision, Told, disclose, recall, reference
 from gateway.disclosure_log.canonical import canonical_json
 from gateway.instance import load_law
-from gateway.model.decision import Permit, Refusal
+from gateway.model.decision import Permit, Reason, Refusal, Withheld
 from gateway.model.event import Event
 from gateway.model.groups import GROUP_NAMES
 from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef
 from gateway.model.party import Recipient, RecipientKey
-from gateway.model.person import Person
+from gateway.model.person import Person, StatedGroup
+from gateway.model.strict_json import JsonObject
 from gateway.people import with_event
 from keys.cms import MailSigner
 from keys.seal import open_sealed
@@ -61,7 +67,8 @@ def decisions(recipients: list[Recipient], event: Event) -> list[Permit | Refusa
     return decide(
         event,
         with_event(Person(ref=event.person), event),
-        recipients=recipients,
+        before=None,
+        candidates=Candidates(recipients),
         rulebook=LAW.rulebook,
         classes={AgencyName("hmp-exampleton"): "prison"},
         today=NOW.date(),
@@ -147,7 +154,7 @@ def test_the_acknowledgement_deadline_is_the_rules() -> None:
 
 def test_a_kind_no_rule_names_is_one_refusal_to_nobody_in_particular() -> None:
     recipients = [reader.recipient for reader in READERS.values()]
-    for kind in ("custody.escaped", "custody.died", "person.merged"):
+    for kind in ("person.linked", "person.merged", "event.corrected"):
         [refusal] = decisions(recipients, happened(kind))
         assert isinstance(refusal, Refusal)
         assert (refusal.recipient, refusal.reasons[0].code) == ("*", "no-rule")
@@ -192,6 +199,117 @@ def test_every_view_is_within_the_permit(name: str) -> None:
         if isinstance(decision, Permit):
             assert set(decision.groups) <= set(GROUP_NAMES)
             assert set(decision.groups) <= set(event.groups)
+
+
+def read(told: Told, private: bytes | None) -> dict[str, Any]:
+    content = orjson.loads(open_sealed(told.disclosures[0].sealed, private or b""))
+    alert: dict[str, Any] = content["alert"]
+    return alert
+
+
+def test_an_alert_carries_what_its_reader_needs_to_judge_it() -> None:
+    """DPA 2018 s.38(2), (3) and (5)(b); domain facts 9.1."""
+    reader = READERS["police-ppu"]
+    alert = read(tell(reader.recipient), reader.private)
+    assert alert["message_type"] == "NOTIFY"
+    assert alert["supersedes"] is None
+    assert alert["recipient_type"] in {"FA", "FI"}
+    assert alert["marking"] == "OFFICIAL-SENSITIVE"
+    assert alert["subject_category"] == "UNKNOWN"
+    assert alert["review_due"] == "2027-05-20"
+    assert alert["ack_required_by"]
+    assert {one["name"] for one in alert["groups"]} == set(alert["facts"])
+    for group in alert["groups"]:
+        assert GROUP_NAMES[int(group["code"].removeprefix("G")) - 1] == group["name"]
+        assert (group["assertion"], group["source_system"]) == ("FACT", "NOMIS")
+        assert (group["verified"], group["controller"]) == (True, "hmp-exampleton")
+        assert group["completeness"] in {"COMPLETE", "MINIMISED", "NOT_STATED"}
+    for grant in alert["grants"]:
+        assert grant["legal_basis_id"]
+        assert grant.keys() >= {"condition", "policy_document", "decided_by", "citation"}
+
+
+@pytest.mark.parametrize(
+    ("convicted", "category"), [(True, "CONVICTED"), (False, "SUSPECT"), (None, "UNKNOWN")]
+)
+def test_the_kind_of_subject_is_named(convicted: bool | None, category: str) -> None:
+    stated: JsonObject = {} if convicted is None else {"convicted": convicted}
+    offence = StatedGroup(members=stated, controller=AgencyName("hmp-exampleton"), as_of=NOW)
+    alert = alert_about({"offence": offence}, permit())
+    assert alert["subject_category"] == category
+
+
+def test_groups_whose_mere_existence_tells_something_are_never_named_as_withheld() -> None:
+    alert = alert_about({}, permit(*GROUP_NAMES))
+    named = {GROUP_NAMES[int(code.removeprefix("G")) - 1] for code in alert["withheld_groups"]}
+    assert named == set(GROUP_NAMES) - UNSAID - {"custody"}
+    assert {"victim", "children", "health_clinical", "handling"} <= UNSAID
+    assert {"risk_narrative", "licence", "health_routing"} <= UNSAID
+
+
+def test_a_group_given_in_part_says_so_unless_that_would_tell_something() -> None:
+    custody = StatedGroup(
+        members={"prison": "EXI", "planned_date": "2027-01-01"},
+        controller=AgencyName("hmp-exampleton"),
+        as_of=NOW,
+    )
+    licence = dataclasses.replace(
+        custody, members={"conditions": ["x"], "electronic_monitoring": True}
+    )
+    one = permit(members=("custody.prison", "licence.electronic_monitoring"))
+    alert = alert_about({"custody": custody, "licence": licence}, one)
+    assert {group["name"]: group["completeness"] for group in alert["groups"]} == {
+        "custody": "MINIMISED",
+        "licence": "NOT_STATED",
+    }
+    whole = permit(members=("custody.prison", "custody.planned_date"))
+    [group] = alert_about({"custody": custody}, whole)["groups"]
+    assert group["completeness"] == "COMPLETE"
+
+
+def permit(*withheld: str, members: tuple[str, ...] = ("custody.prison",)) -> Permit:
+    """Return the police's permit with these members and withheld groups in place of its own."""
+    [made] = decisions([READERS["police-ppu"].recipient], happened())
+    assert isinstance(made, Permit)
+    grant = dataclasses.replace(made.grants[0], members=tuple(sorted(members)))
+    reason = Reason(code="no-need", text="Not needed.")
+    return dataclasses.replace(
+        made,
+        grants=(grant,),
+        withheld=tuple(Withheld(group=group, reason=reason) for group in withheld),
+    )
+
+
+def alert_about(facts: dict[str, StatedGroup], made: Permit) -> dict[str, Any]:
+    reader = READERS["police-ppu"]
+    person = Person(ref=PersonRef("per_1"), facts=facts)
+    return read(disclose(made, happened(), person, reader.recipient, context()), reader.private)
+
+
+def test_a_recall_names_what_to_disregard_and_why_and_tells_nothing() -> None:
+    reader = READERS["police-ppu"]
+    revision = Revision(message="RECALL", supersedes=AlertId("alt_0"), revised_by=EventRef("evt_2"))
+    told = recall(
+        happened(), reader.recipient, "wrong-merge", context(), revision, LAW.rulebook.digest
+    )
+    assert {one.channel for one in told.disclosures} == {"webhook", "sms"}
+    alert = read(told, reader.private)
+    assert (alert["message_type"], alert["supersedes"]) == ("RECALL", "alt_0")
+    assert alert["reason"] == "wrong-merge"
+    assert not {"facts", "grants", "groups", "withheld_groups"} & alert.keys()
+    for one in told.disclosures:
+        assert one.urgent
+        logged = orjson.loads(one.entry)
+        assert (logged["message"], logged["supersedes"]) == ("RECALL", "alt_0")
+        assert (logged["revised_by"], logged["reason"]) == ("evt_2", "wrong-merge")
+        assert (logged["grants"], logged["basis"]) == ([], "DPA 2018 s.38(5)(c)")
+
+
+@given(st.dates(dt.date(2000, 1, 1), dt.date(2100, 1, 1)), st.integers(0, 60))
+def test_months_after_is_the_same_day_or_the_months_last(day: dt.date, months: int) -> None:
+    later = months_after(day, months)
+    assert (later.year * 12 + later.month) - (day.year * 12 + day.month) == months
+    assert later.day == day.day or (later + dt.timedelta(days=1)).day == 1
 
 
 def test_references_are_short_opaque_and_differ() -> None:

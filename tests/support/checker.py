@@ -109,15 +109,22 @@ class _Log:
             case "collection":
                 self.collected[entry["event"]].append(index)
             case "disclosure":
-                self.told[entry["event"], entry["recipient"], entry["endpoint"]].append(
+                self.told[_said(entry), entry["recipient"], entry["endpoint"]].append(
                     entry["alert"]
                 )
                 self.index_of.setdefault(entry["alert"], index)
                 self.decided.add(entry["event"])
             case "refusal":
                 self.decided.add(entry["event"])
+            case "alteration":
+                self.decided.update((entry["event"], entry["corrects"]))
             case "attempt":
                 self.attempts[entry["alert"]].append(entry["outcome"])
+
+
+def _said(entry: Mapping[str, Any]) -> str:
+    """Name what an alert says: an event, or that a later one revised it, which is said anew."""
+    return f"{entry['event']} {entry['revised_by']}" if "revised_by" in entry else entry["event"]
 
 
 def _answers(postings: Iterable[Posting]) -> Iterator[Broken]:
@@ -164,8 +171,9 @@ def _decided_once(log: _Log) -> Iterator[Broken]:
         if len(ids) > 1:
             yield Broken(promise="P5", code="two-alerts", subject=event)
         first = min(log.index_of[alert] for alert in ids)
-        if not any(index < first for index in log.collected.get(event, ())):
-            yield Broken(promise="P2", code="told-before-collected", subject=event)
+        for named in event.split(" "):
+            if not any(index < first for index in log.collected.get(named, ())):
+                yield Broken(promise="P2", code="told-before-collected", subject=named)
 
 
 def _delivered(receptions: Iterable[Reception], log: _Log) -> Iterator[Broken]:
@@ -178,7 +186,9 @@ def _delivered(receptions: Iterable[Reception], log: _Log) -> Iterator[Broken]:
             yield Broken(promise="P4", code=code, subject=alert)
         elif "accepted" in outcomes and alert not in arrived:
             yield Broken(promise="P4", code="falsely-accepted", subject=alert)
-        if sum(outcome in FINAL for outcome in outcomes) > 1:
+        # An alert withheld while it was on the wire has both outcomes, and both are true.
+        final = [outcome for outcome in outcomes if outcome in FINAL]
+        if len(final) > 1 and sorted(final) != ["accepted", "withheld"]:
             yield Broken(promise="P4", code="two-outcomes", subject=alert)
 
 
@@ -205,7 +215,7 @@ def _ids_fixed(receptions: Iterable[Reception]) -> Iterator[Broken]:
     for one in receptions:
         entry = json.loads(one.entry)
         bodies[one.webhook_id].add(one.body)
-        alerts[entry["event"], entry["recipient"], entry["endpoint"]].add(one.webhook_id)
+        alerts[_said(entry), entry["recipient"], entry["endpoint"]].add(one.webhook_id)
     for alert, found in bodies.items():
         if len(found) > 1:
             yield Broken(promise="P5", code="body-changed", subject=alert)

@@ -1,0 +1,59 @@
+"""What a human is asked to look at though no alert says it: gaps that were stated, and concerns of
+several agencies that add up. The question goes into the tasks; nobody is told anything by it."""
+
+from collections.abc import Callable, Iterator
+
+import apsw
+
+from gateway.model.event import Event
+from gateway.model.ids import TaskId
+from gateway.model.person import Person
+from gateway.model.strict_json import Json
+from gateway.store.history import concerns
+from gateway.store.tasks import Task
+from policies.attention import Attention
+
+GAP = "not-recorded"
+STRANDS = "strands"
+
+
+def questions(
+    connection: apsw.Connection,
+    event: Event,
+    person: Person,
+    attention: Attention,
+    new_id: Callable[[str], str],
+) -> Iterator[Task]:
+    """Yield what to ask once this event is known.
+
+    Args:
+        connection: Reads only; the event itself may or may not be in it.
+        event: About the person.
+        person: As known after it.
+    """
+    gaps = attention.gaps.found(event.kind, person.facts)
+    if gaps:
+        yield _task(GAP, event, new_id, members=list[Json](gaps))
+    strands = attention.strands
+    if event.kind not in strands.kinds:
+        return
+    stated = concerns(
+        connection, event.person, strands.kinds, since=event.received_at - strands.within
+    )
+    stated |= {(event.agency, event.kind)}
+    agencies = len({agency for agency, _kind in stated})
+    if agencies >= strands.agencies:
+        yield _task(
+            STRANDS,
+            event,
+            new_id,
+            agencies=agencies,
+            kinds=list[Json](sorted({kind for _agency, kind in stated})),
+            within_days=strands.within.days,
+        )
+
+
+def _task(kind: str, event: Event, new_id: Callable[[str], str], **body: Json) -> Task:
+    return Task(
+        id=TaskId(new_id("tsk")), kind=kind, person=event.person, event=event.ref, body=body
+    )
