@@ -45,7 +45,7 @@ async def told(tmp_path: Path) -> AsyncIterator[tuple[Stage, Aftermath, str]]:
                     adapter=step.adapter,
                 )
                 statuses.append(status)
-            await settled(stage)
+                await settled(stage)  # what a correction overtakes would never be sent
             async with session.get(f"{stage.url}/metrics") as response:
                 metrics = await response.text()
         yield stage, look(stage, statuses == [202] * len(statuses)), metrics

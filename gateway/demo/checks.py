@@ -29,6 +29,7 @@ from keys.seal import open_sealed
 EXPECTED_TOLD = frozenset(
     {"police-ppu", "probation", "mappa", "in-reach", "cmht", "gp", "children", "housing"}
 )
+EXPECTED_AT_LARGE = frozenset({"police-ppu", "probation"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +99,21 @@ def look(stage: Stage, accepted: bool) -> Aftermath:
 
 
 def _checks(stage: Stage, seen: Aftermath) -> Iterator[Check]:
-    told = {
-        kind: {one.entry["recipient"] for one in seen.findings if _kind(seen, one) == kind}
-        for kind in ("release.planned", "release.actual")
-    }
-    for kind, names in told.items():
-        yield Check(claim=f"{kind}: told exactly those who must know", held=names == EXPECTED_TOLD)
+    for kind in ("release.planned", "release.actual"):
+        yield Check(
+            claim=f"{kind}: told exactly those who must know",
+            held=_told(seen, kind, "NOTIFY", "UPDATE") == EXPECTED_TOLD,
+        )
+    yield Check(
+        claim="the corrected address reached exactly those told the wrong one",
+        held=_told(seen, "release.planned", "CORRECTION") == EXPECTED_TOLD,
+    )
     kinds = {_kind(seen, one) for one in seen.findings}
-    yield Check(claim="abscond, death and merge alerted nobody", held=kinds == set(told))
+    yield Check(
+        claim="an abscond was told as an abscond; death and merge were no release",
+        held=_told(seen, "custody.escaped", "NOTIFY") == EXPECTED_AT_LARGE
+        and kinds <= {"release.planned", "release.actual", "custody.escaped"},
+    )
     yield Check(
         claim="the hostel without designation got nothing, and the log says why",
         held=not stage.hooks["hostel"].received and _hostel_refused(seen),
@@ -130,6 +138,15 @@ def _checks(stage: Stage, seen: Aftermath) -> Iterator[Check]:
     yield Check(claim="texts carry a reference and nothing else", held=_pointers_only(seen))
     yield Check(claim="the GP's mail is a notice without content", held=_notice_only(stage))
     yield Check(claim="no personal data in any file or message", held=not list(_leaks(stage)))
+
+
+def _told(seen: Aftermath, kind: str, *messages: str) -> set[str]:
+    """Return who was told of a kind of event, by these kinds of message."""
+    return {
+        one.entry["recipient"]
+        for one in seen.findings
+        if _kind(seen, one) == kind and one.entry["message"] in messages
+    }
 
 
 def _opened(stage: Stage, name: str, findings: Sequence[Finding]) -> Iterator[Opened]:

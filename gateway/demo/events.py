@@ -17,9 +17,12 @@ CRN: Final = "Z000001"
 NHS_NUMBER: Final = "9990000018"
 FAMILY_NAME: Final = "Specimen-Quartz"
 STREET: Final = "14 Nowhere Lane"
+NEW_STREET: Final = "3 Elsewhere Row"
 
 # Marks that must be found nowhere but inside sealed content.
-CANARIES: Final = (NOMS, CRN, NHS_NUMBER, FAMILY_NAME, STREET, "Whittlestone Fictional")
+CANARIES: Final = (
+    NOMS, CRN, NHS_NUMBER, FAMILY_NAME, STREET, NEW_STREET, "Whittlestone Fictional",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ def story(now: dt.datetime) -> tuple[Step, ...]:
         _hmpps("MAPPA category 2, level 3", "exampleshire-probation", _registration(now)),
         Step(title="release planned, no licence", agency=prison, body=_planned(now)),
         _hmpps("release", prison, released(now, NOMS, "NCS")),
+        Step(title="the address is corrected", agency=prison, body=_corrected(now)),
     )
 
 
@@ -116,16 +120,23 @@ def _registration(now: dt.datetime) -> bytes:
     return _sns(message, event_type, now)
 
 
-def _cloudevent(agency: str, kind: str, now: dt.datetime, data: dict[str, object]) -> bytes:
+def _id(kind: str, now: dt.datetime) -> str:
+    return f"{kind.replace('.', '-')}-{now:%Y%m%d%H%M%S%f}"
+
+
+def _cloudevent(
+    agency: str, kind: str, now: dt.datetime, data: dict[str, object], **attributes: str
+) -> bytes:
     return orjson.dumps(
         {
             "specversion": "1.0",
-            "id": f"{kind.replace('.', '-')}-{now:%Y%m%d%H%M%S%f}",
+            "id": _id(kind, now),
             "source": f"urn:example:{agency}",
             "type": type_of(kind),
             "time": now.isoformat(),
             "datacontenttype": "application/json",
             "data": data,
+            **attributes,
         }
     )
 
@@ -201,15 +212,29 @@ def _planned(now: dt.datetime) -> bytes:
         },
         "victim": {"recorded": True, "address_area": "Nowhere Vale", **stated},
         "location": {
-            "address_status": "CONFIRMED",
-            "address": {"lines": [STREET, "Exampleton"], "postcode": "ZZ99 3WZ"},
-            "home_area": AREA,
-            "housing_referral": {
-                "consent_to_referral": True,
-                "consent_to_contact": True,
-                "chosen_authority": HOUSING,
-            },
+            **_location("PROPOSED", STREET),
             **stated,
         },
     }
     return _cloudevent("hmp-exampleton", "release.planned", now, data)
+
+
+def _location(status: str, street: str) -> dict[str, object]:
+    return {
+        "address_status": status,
+        "address": {"lines": [street, "Exampleton"], "postcode": "ZZ99 3WZ"},
+        "home_area": AREA,
+        "housing_referral": {
+            "consent_to_referral": True,
+            "consent_to_contact": True,
+            "chosen_authority": HOUSING,
+        },
+    }
+
+
+def _corrected(now: dt.datetime) -> bytes:
+    """Correct the address that was stated with the plan: everyone told of it must hear."""
+    stated = _stated("NOMIS", now)
+    data: dict[str, object] = {"location": {**_location("CONFIRMED", NEW_STREET), **stated}}
+    planned = _id("release.planned", now)
+    return _cloudevent("hmp-exampleton", "event.corrected", now, data, corrects=planned)

@@ -43,12 +43,17 @@ def _told(seen: Aftermath, readers: Mapping[str, Reader]) -> Table:
             _received(entry),
             _withheld(entry),
         )
-        told.setdefault(row, []).append(seen.collections[entry["event"]])
+        told.setdefault(row, []).append(_said(seen.collections[entry["event"]], entry))
     for (who, channel, basis, received, withheld), kinds in told.items():
         table.add_row(who, channel, "\n".join(kinds), basis, received, withheld)
     table.caption = _citations(seen)
     table.caption_justify = "left"
     return table
+
+
+def _said(kind: str, entry: Mapping[str, Any]) -> str:
+    message = str(entry["message"])
+    return kind if message == "NOTIFY" else f"{kind} [dim]{message.lower()}[/]"
 
 
 def _citations(seen: Aftermath) -> str:
