@@ -5,7 +5,7 @@ import os
 import random
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -24,12 +24,14 @@ from gateway.config import BadConfig, Config
 from gateway.deliver import Deliverer, Delivering
 from gateway.directory import Directory
 from gateway.disclose import Disclosing
-from gateway.http import agencies, log, operators
-from gateway.instance import InstanceKeys, load_keys, load_law
+from gateway.duties.chase import Chaser
+from gateway.http import agencies, log, operators, people
+from gateway.instance import InstanceKeys, load_keys, load_law, note_rulebook
 from gateway.model.ids import AlertId, EndpointId
 from gateway.model.party import ChannelName
 from gateway.pipeline import Pipeline
 from gateway.receive import MAX_BODY_BYTES
+from gateway.store import outbox
 from gateway.store.log_reader import StoreLogReader
 from gateway.store.store import Store
 from keys import webhook_signature
@@ -40,9 +42,11 @@ _LOG = structlog.get_logger()
 
 @contextlib.asynccontextmanager
 async def running(
-    config: Config, *, slot: int = 0, slots: int = 1
+    config: Config, *, slot: int = 0, slots: int = 1, now: Callable[[], datetime] = clock.now
 ) -> AsyncIterator[web.Application]:
     """Open the store, start the path, and yield the HTTP application that feeds it.
+
+    `now` is the time decisions, holds and retries go by.
 
     On leaving: stop taking work, let attempts under way be recorded, close in reverse order.
 
@@ -50,7 +54,7 @@ async def running(
         StoreUnavailable, KeyProblem, BadRulebook, BadConfig: before anything is served.
     """
     keys = load_keys(config)
-    law = load_law()
+    law = load_law(config)
     store = await Store.open(
         config.path(config.instance.database),
         key_encryption_key=keys.key_encryption_key,
@@ -59,25 +63,42 @@ async def running(
         slot=slot,
         slots=slots,
     )
+    await store.commit(note_rulebook(law.rulebook.digest, clock.now()))
     directory = Directory(store.reader, law.catalogues)
     channels = build_channels(config, keys, directory)
     adapters = find_adapters()
+    chaser = Chaser(
+        store=store,
+        directory=directory,
+        clocks=lambda: law.catalogues.clocks,
+        now=now,
+        new_id=clock.new_id,
+    )
     pipeline = Pipeline(
         store=store,
         directory=directory,
         law=law,
         adapters=adapters,
-        disclosing=lambda now: _disclosing(config, keys, now),
-        deliverer=_deliverer(config, store, directory, channels),
-        clock=clock.now,
+        disclosing=lambda at: _disclosing(config, keys, at),
+        deliverer=_deliverer(config, store, directory, channels, now),
+        clock=now,
         new_id=clock.new_id,
         undecided_bound=config.http.undecided_bound,
+        chase=chaser.run if slot == 0 else None,
     )
     application = web.Application(client_max_size=MAX_BODY_BYTES)
     application.add_routes(agencies.routes(pipeline, adapters))
     application.add_routes(operators.routes(pipeline))
     reader = StoreLogReader(store, keys.log_key.verifier, clock.now)
     application.add_routes(log.routes(reader, allow_remote=config.log.entries_for == "anyone"))
+    consulting = people.Consulting(
+        store=store,
+        directory=directory,
+        rulebook=law.rulebook,
+        clock=clock.now,
+        justified=config.log.justification == "required",
+    )
+    application.add_routes(people.routes(consulting))
     await pipeline.start()
     _LOG.info("serving", rulebook=law.rulebook.digest, slot=slot, workers=slots)
     try:
@@ -94,13 +115,15 @@ def _deliverer(
     store: Store,
     directory: Directory,
     channels: Mapping[ChannelName, Channel],
+    now: Callable[[], datetime],
 ) -> Deliverer:
     return Deliverer(
         Delivering(
             channels=channels,
             address_of=directory.address_of,
+            still_pending=lambda key: outbox.is_pending(store.reader, key),
             commit=store.commit,
-            clock=clock.now,
+            clock=now,
             rng=random.Random(secrets.randbits(64)),  # noqa: S311 - jitter, not secrecy
             ladder=tuple(timedelta(seconds=seconds) for seconds in config.delivery.ladder_s),
             give_up_after=timedelta(seconds=config.delivery.give_up_after_s),
@@ -165,6 +188,7 @@ def _disclosing(config: Config, keys: InstanceKeys, now: datetime) -> Disclosing
         now=now,
         mail_signer=keys.mail_signer,
         public_url=config.instance.public_url,
+        review_months=config.policy.review_months,
     )
 
 

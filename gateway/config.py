@@ -51,9 +51,18 @@ class HttpConfig(_Section):
 
 
 class LogConfig(_Section):
-    """Who may read the entries of the disclosure log over HTTP."""
+    """Who may read the entries of the disclosure log over HTTP, and what a reader of a person's
+    timeline must say (DUAA 2025 s.82 no longer asks for a justification)."""
 
     entries_for: Literal["loopback", "anyone"] = "loopback"
+    justification: Literal["required", "optional"] = "required"
+
+
+class PolicyConfig(_Section):
+    """Which rulebook is in force: the one shipped, or an agency's own folder of the same shape."""
+
+    rulebook: Path | None = None
+    review_months: Annotated[int, Field(ge=1, le=120)] = 6  # until an alert is to be looked at anew
 
 
 class WebhookConfig(_Section):
@@ -109,6 +118,7 @@ class Config(_Section):
     instance: InstanceConfig
     http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
+    policy: PolicyConfig = PolicyConfig()
     webhook: WebhookConfig = WebhookConfig()
     email: EmailConfig | None = None
     sms: SmsConfig | None = None

@@ -2,15 +2,18 @@
 
 import os
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
+
+import apsw
 
 from gateway import clock
 from gateway.config import Config, load_config
 from gateway.disclosure_log import entry
 from gateway.disclosure_log.checkpoint import LogKey
-from gateway.pipeline import Law
+from gateway.law import Law
+from gateway.model.ids import OURSELVES
 from gateway.store import sqlite
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.store import Store
@@ -20,7 +23,7 @@ from keys.providers import file as key_file
 from keys.providers.secret_file import read_secret, write_secret
 from keys.self_signed import mail_identity
 from keys.signing import SigningKey
-from policies.catalogue import load_catalogues
+from policies.problem import BadRulebook
 from policies.rulebook import load_rulebook
 
 CONFIG_NAME = "throughgate.toml"
@@ -56,21 +59,54 @@ def load_keys(config: Config) -> InstanceKeys:
     )
 
 
-def load_law() -> Law:
-    """Read the rulebook and catalogues this program ships.
+def load_law(config: Config | None = None) -> Law:
+    """Read the rulebook in force: the folder the configuration names, else the one shipped.
 
     Raises:
-        BadRulebook: some file does not hold together.
+        BadRulebook: some file is missing or does not hold together.
     """
-    root = files("policies")
-    texts = {one.name: one.read_text("utf-8") for one in root.iterdir() if one.name.endswith(_LAW)}
-    for one in root.joinpath("rulebook").iterdir():
-        if one.name.endswith(".cedar"):
-            texts[f"rulebook/{one.name}"] = one.read_text("utf-8")
-    return Law(rulebook=load_rulebook(texts), catalogues=load_catalogues(texts))
+    own = config.policy.rulebook if config else None
+    texts = rulebook_texts(config.path(own) if config and own else None)
+    return Law(rulebook=load_rulebook(texts))
+
+
+def rulebook_texts(folder: Path | None) -> dict[str, str]:
+    """Return the files of a rulebook, relative name to text; None is the one shipped.
+
+    Raises:
+        BadRulebook: there is no such folder, or a file in it cannot be read as text.
+    """
+    root = files("policies") if folder is None else folder
+    try:
+        texts = {
+            one.name: one.read_text("utf-8") for one in root.iterdir() if one.name.endswith(_LAW)
+        }
+        for one in root.joinpath("rulebook").iterdir():
+            if one.name.endswith(".cedar"):
+                texts[f"rulebook/{one.name}"] = one.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRulebook("unreadable", file=str(root), reason=type(error).__name__) from None
+    return texts
 
 
 _LAW = (".toml", ".cedarschema")
+
+
+def note_rulebook(digest: str, now: datetime) -> Unit[None]:
+    """Return the unit that logs a rulebook other than the last one this instance decided by."""
+
+    def unit(connection: apsw.Connection) -> Staged[None]:
+        connection.execute(
+            "INSERT INTO setting (name, value) VALUES ('rulebook', ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            " WHERE value <> excluded.value",
+            (digest,),
+        )
+        changed = connection.changes() == 1
+        logged = entry.rulebook(at=now, digest=digest, actor=OURSELVES)
+        return Staged(None, [logged.encode()] if changed else [])
+
+    return unit
 
 
 async def create(folder: Path, *, name: str, sections: str) -> Config:
@@ -110,8 +146,14 @@ async def create(folder: Path, *, name: str, sections: str) -> Config:
     config_file.chmod(0o600)
     config = load_config(config_file)
     sqlite.create(config.path(config.instance.database))
-    genesis = entry.genesis(at=now, origin=name, rulebook=load_law().rulebook.digest)
-    await commit_one(config, lambda _connection: Staged(None, [genesis.encode()]))
+    digest = load_law(config).rulebook.digest
+    genesis = entry.genesis(at=now, origin=name, rulebook=digest)
+
+    def begin(connection: apsw.Connection) -> Staged[None]:
+        connection.execute("INSERT INTO setting (name, value) VALUES ('rulebook', ?)", (digest,))
+        return Staged(None, [genesis.encode()])
+
+    await commit_one(config, begin)
     return config
 
 

@@ -25,14 +25,14 @@ from policies.catalogue import Catalogues
 
 _RECIPIENT_KEYS = {
     "id", "organisation", "organisation_class", "role", "areas", "country", "agreement_ref",
-    "associate", "endpoint",
+    "associate", "manager", "endpoint",
 }  # fmt: skip
 _ENDPOINT_KEYS = {
     "channel", "address", "key_form", "key", "key_file", "signing_secret", "smime",
 }  # fmt: skip
 _CSV_COLUMNS = (
     "id", "organisation", "organisation_class", "role", "areas", "country", "agreement_ref",
-    "associate_reference", "associate_designated_on", "associate_ends_on",
+    "manager", "associate_reference", "associate_designated_on", "associate_ends_on",
     "channel", "address", "key_form", "key", "key_file", "signing_secret", "smime",
 )  # fmt: skip
 
@@ -133,6 +133,7 @@ def _recipient(
         associate=_associate(item.get("associate")),
         country=item.get("country", "GB"),
         agreement_ref=item.get("agreement_ref"),
+        manager=RecipientId(item["manager"]) if "manager" in item else None,
     )
 
 

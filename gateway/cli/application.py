@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.duties_commands import duties
 from gateway.cli.exits import reported
+from gateway.cli.person_commands import decisions, person
+from gateway.cli.policy_commands import policy
 
 app = typer.Typer(
     name="throughgate",
@@ -31,6 +34,10 @@ app.add_typer(agencies, name="agencies")
 app.add_typer(recipients, name="recipients")
 app.add_typer(log, name="log")
 app.add_typer(keys, name="keys")
+app.add_typer(duties, name="duties")
+app.add_typer(person, name="person")
+app.add_typer(decisions, name="decisions")
+app.add_typer(policy, name="policy")
 
 ConfigOption = Annotated[
     Path,
@@ -111,6 +118,47 @@ def open_alert(
     from gateway.cli.open import open_file
 
     return open_file(file, key)
+
+
+@app.command()
+@reported
+def stats(
+    year: Annotated[str, typer.Option(help="Reporting year from 1 April, for example 2021-22.")],
+    area: Annotated[
+        str | None, typer.Option(help="Area to count, as stated in location.home_area.")
+    ] = None,
+    output: Annotated[str, typer.Option("--format", help="table or csv")] = "table",
+    publish: Annotated[bool, typer.Option("--publish", help="Suppress small numbers.")] = False,
+    suppress_below: Annotated[
+        int, typer.Option(min=2, max=100, help="With --publish: hide counts from 1 to below this.")
+    ] = 5,
+    population: Annotated[
+        int | None, typer.Option(min=1, help="Aged 10 and over; without it no rates.")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Cross-foot printed tables in this CSV file instead.")
+    ] = None,
+    source: Annotated[
+        str, typer.Option("--from", help="events; log is refused (DPA 2018 s.62(4)).")
+    ] = "events",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    config: ConfigOption = _DEFAULT_CONFIG,
+) -> int:
+    """Count the annual MAPPA tables from the event store, or check printed ones."""
+    from gateway.cli import stats as command
+
+    if check is not None:
+        return command.check(check, year)
+    wanted = command.Wanted(
+        year=year,
+        area=area,
+        output="json" if as_json else output,
+        publish=publish,
+        suppress_below=suppress_below,
+        population=population,
+        source=source,
+    )
+    return command.report(config, wanted)
 
 
 @agencies.command("add")

@@ -1,19 +1,22 @@
 """`agencies add` and `recipients import`: changes to the directory, each one a log entry."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import typer
 
 from gateway.channels.outbound import OutboundPolicy
 from gateway.cli.exits import OK, Trouble, read_file
-from gateway.config import load_config
+from gateway.config import Config, load_config
 from gateway.instance import load_law
 from gateway.model.ids import AgencyName
-from gateway.model.party import Agency
+from gateway.model.party import Agency, Recipient
 from gateway.recipients_file import BadRecipients, read_recipients
 from gateway.registration import register_agency, register_recipients
-from gateway.store.directory import DirectoryConflict
+from gateway.store import sqlite
+from gateway.store.directory import DirectoryConflict, recipients
 from keys.providers.secret_file import write_secret
 from keys.signing import SigningKey, parse_public, parse_shared
 
@@ -32,7 +35,7 @@ def add(
     if (public_key is None) == (new_key is None):
         raise Trouble("give --public-key FILE, or --new-key FILE to make a key pair")
     config = load_config(config_file)
-    organisations = load_law().catalogues.organisations
+    organisations = load_law(config).catalogues.organisations
     if organisation_class not in organisations:
         raise Trouble(f"--class: not one of {', '.join(sorted(organisations))}")
     pair = SigningKey.generate() if new_key else None
@@ -67,6 +70,17 @@ def add(
     return OK
 
 
+def _answering_to_nobody(config: Config, found: Sequence[Recipient]) -> list[str]:
+    """Return a line for each recipient whose manager is neither here nor in the directory."""
+    with closing(sqlite.open_reader(config.path(config.instance.database))) as reader:
+        known = {*recipients(reader), *(one.id for one in found)}
+    return [
+        f"{one.id}: manager: no recipient has that id"
+        for one in found
+        if one.manager is not None and one.manager not in known
+    ]
+
+
 def import_file(config_file: Path, file: Path) -> int:
     """Import recipients, all or none."""
     config = load_config(config_file)
@@ -75,9 +89,12 @@ def import_file(config_file: Path, file: Path) -> int:
         allow_plain_http=config.webhook.allow_plain_http,
     )
     try:
-        found = read_recipients(file, catalogues=load_law().catalogues, policy=policy)
+        found = read_recipients(file, catalogues=load_law(config).catalogues, policy=policy)
     except BadRecipients as error:
         raise Trouble("nothing was imported:\n  " + "\n  ".join(error.faults)) from None
+    strangers = _answering_to_nobody(config, found)
+    if strangers:
+        raise Trouble("nothing was imported:\n  " + "\n  ".join(strangers))
     asyncio.run(register_recipients(config, found))
     for one in found:
         channels = ", ".join(endpoint.channel for endpoint in one.endpoints)

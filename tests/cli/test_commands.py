@@ -243,6 +243,12 @@ address = "07700 900123"
         "gp,Example Street Surgery,gp_practice,gp_practice,,email,gp@surgery.example.org\n"
     )
     assert throughgate("recipients", "import", table, *config).returncode == 0
+    file.write_text(good.replace('areas = ["exampleshire"]', 'manager = "superintendent"'))
+    unmanaged = throughgate("recipients", "import", file, *config)
+    assert unmanaged.returncode == 2
+    assert "ppu: manager: no recipient has that id" in unmanaged.stderr
+    file.write_text(good.replace('areas = ["exampleshire"]', 'manager = "gp"'))
+    assert throughgate("recipients", "import", file, *config).returncode == 0
     file.write_text(good.replace("police_offender_manager", "nobody").replace("https", "ftp"))
     bad = throughgate("recipients", "import", file, *config)
     assert bad.returncode == 2
