@@ -91,10 +91,11 @@ def _by_rule(reason: Reason) -> str:
 
 
 def _span(within: timedelta) -> str:
-    hours = within // timedelta(hours=1)
-    if within < timedelta(hours=1):
-        return f"{within // timedelta(minutes=1)} minutes"
-    return f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours"
+    minutes = within // timedelta(minutes=1)
+    units = ((24 * 60, "day"), (60, "hour"), (1, "minute"))
+    length, unit = next(each for each in units if minutes % each[0] == 0)
+    number = minutes // length
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def _decided_under(decided: str, rulebook: Rulebook) -> str:

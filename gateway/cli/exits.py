@@ -1,6 +1,7 @@
 """Exit codes, and the one place where a known trouble becomes a line and a code."""
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec
 
@@ -44,6 +45,9 @@ def reported(command: Callable[P, int]) -> Callable[P, NoReturn]:
         except UnsupportedEvent as error:
             typer.echo(f"throughgate: {error}", err=True)
             code = NO
+        except BrokenPipeError:  # the reader of our output has seen enough
+            sys.stdout = None  # or flushing at exit would say it again
+            code = OK
         except OSError as error:
             typer.echo(f"throughgate: {error.filename}: {error.strerror}", err=True)
             code = USAGE

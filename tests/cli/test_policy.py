@@ -319,3 +319,15 @@ def test_replay_compares_only_events_since_a_day(instance: Path, other: Path) ->
     done = throughgate("replay", other, "--since", "2999-01-01", "--config", instance, "--json")
     assert json.loads(done.stdout)["changes"] == []
     assert throughgate("replay", other, "--since", "soon", "--config", instance).returncode == 2
+
+
+def test_a_reader_who_has_seen_enough_is_no_trouble() -> None:
+    command = [sys.executable, "-m", "gateway", "policy", "prove"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        started.stdout.close()
+        said = started.stderr.read()
+    assert b"roken pipe" not in said
+    assert b"Traceback" not in said
+    assert started.returncode == 0

@@ -33,7 +33,7 @@ DEPENDENCIES = ROOT / "docs/decisions/0007-dependencies.md"
 def commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     for name, each in getattr(command, "commands", {}).items():
         yield from commands(each, (*path, name))
-    if not hasattr(command, "commands"):
+    if not hasattr(command, "commands") or command.invoke_without_command:
         yield " ".join(path), command
 
 

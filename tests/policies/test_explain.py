@@ -2,12 +2,23 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 
 from gateway.model.party import Recipient
 from gateway.model.person import Person
 from policies.explain import explain
-from tests.policies.cases import KIND, RULEBOOK, decide, people, person, recipient, recipients
+from policies.rulebook import load_rulebook
+from tests.policies.cases import (
+    FILES,
+    KIND,
+    RULEBOOK,
+    decide,
+    people,
+    person,
+    recipient,
+    recipients,
+)
 
 SED = {"release_type": "SED_NO_LICENCE", "licence": False}
 
@@ -61,3 +72,19 @@ def test_an_explanation_quotes_no_fact_of_the_person(
     text = explain(decide(to, about, kind=kind), to, RULEBOOK)
     for secret in ("Testcase", "Alex", "Z0001ZZ", "9990000018", "1980-01-01", "Another House"):
         assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [("P1D", "1 day."), ("P2D", "2 days."), ("PT36H", "36 hours."), ("PT1H", "1 hour."),
+     ("PT90M", "90 minutes.")],
+)  # fmt: skip
+def test_a_deadline_is_said_in_its_largest_whole_unit(duration: str, said: str) -> None:
+    to = recipient("police_offender_manager")
+    text = FILES["rulebook/police.cedar"]
+    start = text.index('@acknowledge("', text.index('@id("police-release")'))
+    end = text.index(")", start) + 1
+    changed = f'{text[:start]}@acknowledge("{duration}"){text[end:]}'
+    rulebook = load_rulebook({**FILES, "rulebook/police.cedar": changed})
+    told = explain(decide(to, person(), rulebook=rulebook), to, rulebook)
+    assert f"Acknowledge within {said}" in told
