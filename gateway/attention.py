@@ -1,20 +1,26 @@
-"""What a human is asked to look at though no alert says it: gaps that were stated, and concerns of
-several agencies that add up. The question goes into the tasks; nobody is told anything by it."""
+"""What a human is asked to look at though no alert says it: gaps that were stated, dates no order
+of a court can have, and concerns of several agencies that add up. The question goes into the
+tasks; nobody is told anything by it."""
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import apsw
 
+from gateway.duties.orders import order_faults
 from gateway.model.event import Event
 from gateway.model.ids import TaskId
 from gateway.model.person import Person
-from gateway.model.strict_json import Json
+from gateway.model.strict_json import Json, JsonObject
 from gateway.store.history import concerns
 from gateway.store.tasks import Task
 from policies.attention import Attention
 
-GAP = "not-recorded"
-STRANDS = "strands"
+GAP: Final = "not-recorded"
+STRANDS: Final = "strands"
+ORDER_DATES: Final = "order-dates"
+
+_ORDERS: Final = frozenset({"order.imposed", "order.varied"})
 
 
 def questions(
@@ -34,6 +40,10 @@ def questions(
     gaps = attention.gaps.found(event.kind, person.facts)
     if gaps:
         yield _task(GAP, event, new_id, members=list[Json](gaps))
+    if event.kind in _ORDERS:
+        faults = {fault for order in _orders(event) for fault in order_faults(order)}
+        if faults:
+            yield _task(ORDER_DATES, event, new_id, faults=list[Json](sorted(faults)))
     strands = attention.strands
     if event.kind not in strands.kinds:
         return
@@ -51,6 +61,12 @@ def questions(
             kinds=list[Json](sorted({kind for _agency, kind in stated})),
             within_days=strands.within.days,
         )
+
+
+def _orders(event: Event) -> Iterator[JsonObject]:
+    orders = event.groups.get("offence", {}).get("orders")
+    if isinstance(orders, list):
+        yield from (order for order in orders if isinstance(order, dict))
 
 
 def _task(kind: str, event: Event, new_id: Callable[[str], str], **body: Json) -> Task:

@@ -51,10 +51,10 @@ Condition = Literal[
 Anchor = Literal[
     "aware",  # the day the conditions came to hold
     "change",  # the day a change of the release date takes effect
+    "eligibility_end",  # of notification in category 1, else of the licence
     "event",  # the day of the latest event of `starts`
-    "licence_expiry",
     "notification_from",
-    "order_limit",  # the next day on which an order, or a part of it, ends
+    "order_limit",  # the next day on which an order, a part of it, or monitoring ends
     "release",
     "sentence_expiry",
     "sentenced",

@@ -16,6 +16,7 @@ _LEAST_YEARS: Final[Mapping[str, tuple[int, OrderFault]]] = {
     "SHPO": (5, "shpo-under-five-years"),
     "SRO": (2, "sro-under-two-years"),
 }
+_MONITORING_MONTHS: Final = 12  # an electronic monitoring requirement, at most
 _TRAVEL_YEARS: Final = 5  # a foreign travel restriction ends then, whatever the order's own end
 
 
@@ -33,13 +34,17 @@ def order_faults(order: JsonObject) -> tuple[OrderFault, ...]:
     return (least[1],)
 
 
-def next_limit(offence: JsonObject, today: date) -> date | None:
-    """Return the next day, today included, on which an order or its travel restriction ends.
+def next_limit(offence: JsonObject, licence: JsonObject, today: date) -> date | None:
+    """Return the next day, today included, on which an order, its travel restriction or electronic
+    monitoring ends.
 
     Pure.
     """
     orders = offence.get("orders")
     ends = [end for order in orders for end in _ends(order)] if isinstance(orders, list) else []
+    monitored = _day(licence.get("monitoring_from"))
+    if monitored is not None:
+        ends.append(months_from(monitored, _MONITORING_MONTHS))
     return min((end for end in ends if end >= today), default=None)
 
 

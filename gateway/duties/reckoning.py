@@ -25,7 +25,7 @@ HOMELESSNESS: Final = timedelta(days=56)  # Housing Act 1996 s.213B with s.175(4
 _DAY: Final = timedelta(days=1)
 
 # A sentence may be too short for these: nobody could have kept the period.
-_AGAINST_SENTENCE: Final = frozenset({"release", "sentence_expiry", "licence_expiry"})
+_AGAINST_SENTENCE: Final = frozenset({"release", "sentence_expiry", "eligibility_end"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,8 +222,18 @@ def _stated(group: str, member: str) -> "_Finder":
     return find
 
 
+def _eligibility_end(_clock: Clock, case: Case) -> _Basis | None:
+    notification = case.date_of("offence", "notification_until")
+    licence = case.date_of("custody", "licence_expiry_date")
+    first, second = notification, licence
+    if case.members("mappa").get("category") != 1:
+        first, second = licence, notification
+    day = first or second
+    return None if day is None else _Basis(day=day)
+
+
 def _limit(_clock: Clock, case: Case) -> _Basis | None:
-    day = next_limit(case.members("offence"), case.today)
+    day = next_limit(case.members("offence"), case.members("licence"), case.today)
     return None if day is None else _Basis(day=day)
 
 
@@ -232,8 +242,8 @@ _Finder = Callable[[Clock, Case], _Basis | None]
 _BASES: Final[Mapping[str, _Finder]] = {
     "aware": _aware,
     "change": _change,
+    "eligibility_end": _eligibility_end,
     "event": _latest,
-    "licence_expiry": _stated("custody", "licence_expiry_date"),
     "notification_from": _stated("offence", "notification_from"),
     "order_limit": _limit,
     "release": _release,

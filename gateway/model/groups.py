@@ -255,6 +255,7 @@ class Offence(Group):
     domestic_abuse: bool | None = None
     harassment_or_no_contact: bool | None = None  # harassment measures, or a no-contact request
     notification_from: Date | None = None  # SOA 2003 Part 2: first notified
+    notification_until: Date | None = None
     notification_indefinite: bool | None = None
     notification_outcome: Literal["cautioned", "convicted"] | None = None  # of a breach
     serious_further_offence: bool | None = None
@@ -276,6 +277,7 @@ class Licence(Group):
     monitoring_conditions: _Conditions | None = None
     employment_conditions: _Conditions | None = None  # employment and internet
     electronic_monitoring: bool | None = None
+    monitoring_from: Date | None = None
 
 
 class Address(Part):

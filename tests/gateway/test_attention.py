@@ -40,8 +40,8 @@ class Town:
         self.keys = keys
         self.posted = 0
 
-    async def concern(self, agency: str, kind: str | None = None) -> None:
-        """Post what this agency usually worries about."""
+    async def concern(self, agency: str, kind: str | None = None, **groups: dict[str, Any]) -> None:
+        """Post what this agency usually worries about, or another kind with more to it."""
         self.posted += 1
         event = {
             "specversion": "1.0",
@@ -49,7 +49,7 @@ class Town:
             "source": f"urn:example:{agency}",
             "type": type_of(kind or AGENCIES[agency][1]),
             "time": clock.now().isoformat(),
-            "data": {"identifiers": {"noms": canaries.NOMS}},
+            "data": {"identifiers": {"noms": canaries.NOMS}, **groups},
         }
         body = orjson.dumps(event)
         url, key = self.gateway.url, self.keys[agency]
@@ -150,3 +150,13 @@ async def test_a_gap_that_is_stated_becomes_a_question_and_is_asked_once(town: T
     assert town.tasks("not-recorded") == [
         {"members": ["health_routing.community_gp", "health_routing.mental_health_team"]}
     ]
+
+
+async def test_dates_no_order_of_a_court_can_have_become_a_question(town: Town) -> None:
+    """A sexual harm prevention order runs five years at least (D32, C11)."""
+    short = {"kind": "SHPO", "made_on": "2026-01-05", "expires_on": "2028-01-05"}
+    await town.concern("exampleshire-police", "order.imposed", offence={"orders": [short]})
+    assert town.tasks("order-dates") == [{"faults": ["shpo-under-five-years"]}]
+    whole = short | {"expires_on": "2031-01-05"}
+    await town.concern("exampleshire-police", "order.varied", offence={"orders": [whole]})
+    assert len(town.tasks("order-dates")) == 1

@@ -238,6 +238,35 @@ def test_d12_categories_1_and_2_at_level_2_and_3_are_reviewed_before_licence_end
     assert "C9" not in duties(History(history).level(1, on="2026-02-02"), "2026-03-02")
 
 
+@pytest.mark.parametrize(("category", "due"), [(1, "2027-01-04"), (2, "2026-08-03")])
+def test_d12_notification_ends_eligibility_in_category_1_and_the_licence_in_category_2(
+    category: int, due: str
+) -> None:
+    history = History().level(2).add(
+        "2026-01-05", "licence.activated", "probation",
+        mappa={"category": category, "level": 2},
+        custody={"licence_expiry_date": "2026-09-28"},
+        offence={"notification_until": "2027-03-01"},
+    )  # fmt: skip
+    assert duties(history, "2026-03-02")["C9"].due == day(due)
+
+
+def test_d32_electronic_monitoring_ends_twelve_months_after_it_began() -> None:
+    history = (
+        History()
+        .level(2)
+        .add(
+            "2026-02-28",
+            "licence.activated",
+            "probation",
+            licence={"monitoring_from": "2026-02-28"},
+        )
+    )
+    duty = duties(history, "2026-03-02")["C11"]
+    assert (duty.due, duty.breach) == (day("2027-02-28"), False)
+    assert "C11" not in duties(history, "2027-03-01")
+
+
 @pytest.mark.parametrize(
     ("born", "due"), [("1980-05-05", "2031-03-01"), ("1998-03-02", "2024-03-01")]
 )

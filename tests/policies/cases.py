@@ -138,6 +138,7 @@ WHOLE: Mapping[str, Mapping[str, Any]] = {
         "domestic_abuse": False,
         "harassment_or_no_contact": False,
         "notification_from": "2023-06-01",
+        "notification_until": "2033-06-01",
         "notification_indefinite": False,
         "notification_outcome": "cautioned",
         "serious_further_offence": False,
@@ -152,6 +153,7 @@ WHOLE: Mapping[str, Mapping[str, Any]] = {
         "monitoring_conditions": ["condition"],
         "employment_conditions": ["condition"],
         "electronic_monitoring": False,
+        "monitoring_from": "2026-06-02",
     },
     "location": {
         "address_status": "CONFIRMED",
