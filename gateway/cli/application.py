@@ -238,6 +238,19 @@ def log_prove(
     return prove(config, index)
 
 
+@log.command("justification")
+@reported
+def log_justification(
+    index: Annotated[int, typer.Argument(min=0, help="Index of the consultation's entry.")],
+    by: Annotated[str, typer.Option(help="Role or staff id of who asks; it enters the log.")],
+    config: ConfigOption = _DEFAULT_CONFIG,
+) -> int:
+    """Print why a person's record was read, in its reader's words. Asking is logged."""
+    from gateway.cli.log import justification
+
+    return justification(config, index, by=by)
+
+
 @log.command("verify")
 @reported
 def log_verify(config: ConfigOption = _DEFAULT_CONFIG) -> int:

@@ -9,7 +9,15 @@ import typer
 
 from gateway import clock
 from gateway.cli.exits import NO, OK, Trouble
-from gateway.cli.person import checked, commit, opened, print_tasks, task_json, task_line
+from gateway.cli.person import (
+    checked,
+    commit,
+    log_reading,
+    opened,
+    print_tasks,
+    task_json,
+    task_line,
+)
 from gateway.config import load_config
 from gateway.directory import Directory
 from gateway.disclosure_log import entry
@@ -96,14 +104,7 @@ def request(
         if to is None or row is None:
             raise Trouble("no recipient has that id" if row else "no event has that reference", NO)
         person = root(connection, PersonRef(row[0]))
-        logged = entry.person_consultation(
-            at=clock.now(),
-            what="record",
-            person=person,
-            reader=by,
-            reason_mac=sealed.mac("reason", reason).hex(),
-        )
-        commit(config, lambda _connection: Staged(None, [logged.encode()]))
+        log_reading(config, sealed, person, reader=by, reason=reason)
         found = _proposed(connection, sealed, law, directory, person, EventRef(event), to)
     asked = [one for one in found if one.rule == rule]
     if not asked:

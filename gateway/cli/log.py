@@ -1,13 +1,20 @@
-"""`log checkpoint`, `log prove`, `log verify`: the operator's own look at the instance's log."""
+"""`log checkpoint`, `prove`, `justification`, `verify`: the operator's own look at the log."""
 
 from pathlib import Path
 
+import orjson
 import typer
 
+from gateway import clock
 from gateway.audit import Auditor
 from gateway.cli.exits import NO, OK, Trouble
+from gateway.cli.person import checked, commit, opened
 from gateway.config import load_config
-from gateway.instance import VKEY_NAME
+from gateway.disclosure_log import entry
+from gateway.instance import VKEY_NAME, load_keys
+from gateway.store import justifications
+from gateway.store.group_commit import Staged
+from gateway.store.sealed import SealedStore
 
 
 def checkpoint(config_file: Path) -> int:
@@ -24,6 +31,32 @@ def prove(config_file: Path, index: int) -> int:
         if index >= auditor.size:
             raise Trouble(f"the log has {auditor.size} entries")
         typer.echo(auditor.prove(index), nl=False)
+    return OK
+
+
+def justification(config_file: Path, index: int, *, by: str) -> int:
+    """Print why a record was read, as its reader said; asking is itself logged, and first.
+
+    Raises:
+        Trouble: the entry is no reading of a person's record, or no words were kept.
+    """
+    config = load_config(config_file)
+    with opened(config) as connection:
+        row = connection.execute("SELECT body FROM log_entry WHERE idx = ?", (index,)).fetchone()
+        logged = orjson.loads(row[0]) if row else {}
+        person, mac = logged.get("person"), logged.get("reason_mac")
+        if logged.get("op") != "consultation" or person is None or mac is None:
+            raise Trouble("that entry is no reading of a person's record with a reason given", NO)
+        reader, _ = checked(by, "to read a justification")
+        asked = entry.person_consultation(
+            at=clock.now(), what="justification", person=person, reader=reader
+        )
+        commit(config, lambda _connection: Staged(None, [asked.encode()]))
+        sealed = SealedStore(load_keys(config).key_encryption_key)
+        words = justifications.words_of(connection, sealed, person, mac)
+    if words is None:
+        raise Trouble("its words were not kept", NO)
+    typer.echo(words)
     return OK
 
 

@@ -23,7 +23,7 @@ from gateway.model.identifiers import canonical
 from gateway.model.ids import EventRef, PersonRef
 from gateway.model.strict_json import Json, JsonObject
 from gateway.people import MATCHED
-from gateway.store import people, sqlite
+from gateway.store import justifications, people, sqlite
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.merges import history, records, root
 from gateway.store.sealed import SealedStore
@@ -44,14 +44,7 @@ def show(config_file: Path, who: str, *, by: str, reason: str, as_json: bool) ->
     sealed = SealedStore(load_keys(config).key_encryption_key)
     with opened(config) as connection:
         ref = _named(connection, sealed, who)
-        logged = entry.person_consultation(
-            at=clock.now(),
-            what="record",
-            person=root(connection, ref),
-            reader=reader,
-            reason_mac=sealed.mac("reason", reason).hex(),
-        )
-        commit(config, lambda _connection: Staged(None, [logged.encode()]))
+        log_reading(config, sealed, root(connection, ref), reader=reader, reason=reason)
         found = _record(connection, ref)
     typer.echo(orjson.dumps(found).decode() if as_json else "\n".join(_lines(found)))
     return OK
@@ -133,6 +126,25 @@ def commit(config: Config, unit: Unit[T]) -> T:
 
     asyncio.run(commit_one(config, answering))
     return answers[0]
+
+
+def log_reading(
+    config: Config, sealed: SealedStore, person: PersonRef, *, reader: str, reason: str
+) -> None:
+    """Log that a person's record is about to be read, and keep why. Commits before it returns."""
+    logged = entry.person_consultation(
+        at=clock.now(),
+        what="record",
+        person=person,
+        reader=reader,
+        reason_mac=justifications.digest(sealed, reason),
+    )
+
+    def unit(connection: apsw.Connection) -> Staged[None]:
+        justifications.keep(connection, sealed, person, reason)
+        return Staged(None, [logged.encode()])
+
+    commit(config, unit)
 
 
 def print_tasks(found: Sequence[Task], *, as_json: bool) -> None:

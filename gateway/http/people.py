@@ -36,7 +36,7 @@ from gateway.reading import (
     authenticate,
 )
 from gateway.receive import MAX_BODY_BYTES, UntrustedSource
-from gateway.store import history, people
+from gateway.store import history, justifications, people
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
@@ -238,7 +238,7 @@ def _logged(
         reader=reader.recipient.id if reader.recipient else None,
         agency=agency,
         shown=len(found.events) if found else 0,
-        reason_mac=mac("justification", reason).hex() if reason else None,
+        reason_mac=justifications.digest(consulting.store.sealed, reason) if reason else None,
     ).encode()
 
     def unit(connection: apsw.Connection) -> Staged[bool]:
@@ -255,6 +255,8 @@ def _logged(
             ),
         )
         fresh = connection.changes() == 1
+        if fresh and reason and person is not None:
+            justifications.keep(connection, consulting.store.sealed, person, reason)
         return Staged(fresh, [logged] if fresh else [])
 
     return unit

@@ -87,6 +87,14 @@ CREATE TABLE task (
 CREATE INDEX task_open ON task (opened_at) WHERE state = 'open';
 CREATE INDEX task_person ON task (person);
 
+-- Why somebody read a person's record, in their words; the log names them by `mac`.
+CREATE TABLE justification (
+  person TEXT NOT NULL REFERENCES person (ref),
+  mac    TEXT NOT NULL,           -- keyed digest, hex
+  sealed BLOB NOT NULL,           -- under the person's key
+  PRIMARY KEY (person, mac)
+) STRICT, WITHOUT ROWID;
+
 -- When to look again at what is owed about a person, and how far each duty has been chased.
 CREATE TABLE duty (
   person  TEXT NOT NULL REFERENCES person (ref),

@@ -180,3 +180,22 @@ async def test_tasks_are_listed_decided_and_show_their_reason_only_to_a_logged_r
     (logged,) = desk.served.entries("decision")
     assert (logged["outcome"], logged["decider"]) == ("declined", "registry-desk")
     assert "Canary-because" not in json.dumps(logged)
+
+
+async def test_why_a_record_was_read_is_kept_sealed_and_shown_to_a_logged_asker(
+    desk: Desk,
+) -> None:
+    await desk.show(desk.one)
+    database = desk.served.config.path(desk.served.config.instance.database)
+    reading = "SELECT idx FROM log_entry WHERE instr(CAST(body AS TEXT), 'reason_mac')"
+    (index,) = await asyncio.to_thread(column, database, reading)
+    code, _, err = await desk.run("log", "justification", "0", "--by", "dpo")
+    assert code == 1
+    assert "no reading" in err
+    code, out, _ = await desk.run("log", "justification", str(index), "--by", "dpo")
+    assert (code, out) == (0, "Canary-because of the photographs\n")
+    asked = [one for one in desk.served.entries("consultation") if one["what"] == "justification"]
+    assert [(one["reader"], one["person"]) for one in asked] == [("dpo", desk.one)]
+    kept = await asyncio.to_thread(column, database, "SELECT sealed FROM justification")
+    assert len(kept) == 1
+    assert b"Canary-because" not in kept[0]

@@ -21,11 +21,13 @@ from gateway.demo.cast import AREA, DUTY_PHONE
 from gateway.directory import Directory
 from gateway.http import people
 from gateway.instance import load_keys, load_law
-from gateway.model.ids import AgencyName, EndpointId, RecipientId
+from gateway.model.ids import AgencyName, EndpointId, PersonRef, RecipientId
 from gateway.model.party import Agency, AssociateDesignation, Endpoint, Recipient
 from gateway.reading import reads_for, signed_text
 from gateway.receive import MAX_BODY_BYTES
 from gateway.registration import register_agency
+from gateway.store import justifications, sqlite
+from gateway.store.sealed import SealedStore
 from gateway.store.store import Store
 from keys.signing import SigningKey
 from keys.webhook_signature import sign
@@ -136,6 +138,16 @@ def consulted(served: Gateway) -> list[dict[str, Any]]:
     return [one for one in served.entries("consultation") if one["what"] == "timeline"]
 
 
+def kept_reason(served: Gateway, ref: str, mac: str) -> str | None:
+    """Return the words behind a digest, as a data protection officer would open them."""
+    reader = sqlite.open_reader(served.config.path(served.config.instance.database))
+    sealed = SealedStore(load_keys(served.config).key_encryption_key)
+    try:
+        return justifications.words_of(reader, sealed, PersonRef(ref), mac)
+    finally:
+        reader.close()
+
+
 async def test_a_recipient_reads_what_is_known_and_the_reading_is_in_the_log(
     tmp_path: Path,
 ) -> None:
@@ -154,6 +166,7 @@ async def test_a_recipient_reads_what_is_known_and_the_reading_is_in_the_log(
         assert expected.items() <= entry.items()
         assert len(entry["reason_mac"]) == 64
         assert WHY not in str(entry)
+        assert kept_reason(served, ref, entry["reason_mac"]) == WHY
 
 
 async def test_an_identifier_finds_the_same_timeline(tmp_path: Path) -> None:
