@@ -20,6 +20,7 @@ from keys.signing import SigningKey
 AGENCY: Final = "hmp-exampleton"
 URN: Final = f"urn:example:{AGENCY}"
 
+_EARLIEST_BIRTH: Final = dt.date(1950, 1, 1)
 _LETTERS: Final = tuple(f"{first}{second}" for first, second in product(ascii_uppercase, repeat=2))
 
 
@@ -75,7 +76,7 @@ def _facts(number: int, now: dt.datetime) -> dict[str, object]:
         "identity": {
             "family_name": "Specimen-Quartz",
             "given_names": f"Synthetic {number}",
-            "date_of_birth": "1980-01-01",
+            "date_of_birth": (_EARLIEST_BIRTH + dt.timedelta(number % 20_000)).isoformat(),
             **fact,
         },
         "identifiers": {"noms": f"Z{digits:04}{_LETTERS[letters]}", **fact},

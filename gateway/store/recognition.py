@@ -34,6 +34,11 @@ NewId = Callable[[str], str]  # prefix -> a fresh prefixed UUIDv7
 # Doubts the log tells of: something an agency stated was not acted on.
 _SECURITY = frozenset({"identifiers-conflict", "date-of-birth-conflict"})
 _ALIKE = 10  # of so many similar records a task names the references
+_SIMILAR = (
+    "SELECT DISTINCT coalesce(merged_into, ref) AS root FROM person_likeness"
+    " JOIN person ON person.ref = person_likeness.person"
+    " WHERE mac = ? AND root <> ? LIMIT ?"
+)
 
 
 class CorrectsUnknown(Exception):
@@ -300,19 +305,14 @@ class Recognising:
         if name is None:
             return []
         mac = self.accepting.sealed.mac("likeness", name, born)
-        alike = self.connection.execute(
-            "SELECT person FROM person_likeness WHERE mac = ?", (mac,)
-        ).fetchall()
-        if (record,) in alike:
-            return []
         self.connection.execute(
-            "INSERT INTO person_likeness (mac, person) VALUES (?, ?)", (mac, record)
+            "INSERT OR IGNORE INTO person_likeness (mac, person) VALUES (?, ?)", (mac, record)
         )
-        if not alike:
+        if self.connection.changes() == 0:
             return []
-        own = root(self.connection, record)
-        roots = {root(self.connection, PersonRef(str(ref))) for (ref,) in alike}
-        others = tuple(sorted(roots - {own})[:_ALIKE])
+        # However many share a name and a date of birth, no more are read than can be named.
+        alike = self.connection.execute(_SIMILAR, (mac, root(self.connection, record), _ALIKE))
+        others = tuple(PersonRef(ref) for (ref,) in alike)
         return [Doubt(kind="similar-person", others=others)] if others else []
 
     def _open(self, record: PersonRef, doubts: list[Doubt]) -> None:
