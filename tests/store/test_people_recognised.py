@@ -205,6 +205,16 @@ async def test_the_same_name_and_birth_never_merge_and_ask_a_human(path: Path) -
         assert len(tasks(store)) == 1
 
 
+async def test_of_many_look_alikes_no_more_are_read_than_a_task_names(path: Path) -> None:
+    """A name and date everybody is given, such as 1 January, must not slow the gateway down."""
+    async with opened(path) as store:
+        for number in range(30):
+            one = stating({"noms": f"Z{number:04}ZZ"}, f"e-{number}", born=BORN, family="Specimen")
+            await told(store, one)
+        found = tasks(store)
+        assert [len(task.body["others"]) for task in found] == [*range(1, 11), *[10] * 19]
+
+
 async def test_a_conflict_of_identifiers_is_a_task_without_any_value(path: Path) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a"))
