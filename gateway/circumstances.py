@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from gateway import clock
-from gateway.decide import decide
+from gateway.decide import decide, decide_for
 from gateway.directory import Directory
 from gateway.disclose import Disclosing
 from gateway.law import Law
@@ -16,7 +16,6 @@ from gateway.model.ids import AgencyName, EventRef, RecipientId, RuleId
 from gateway.model.party import Recipient
 from gateway.model.person import Person
 from gateway.people import for_event
-from policies.evaluate import EVALUATION_FAILED, evaluate
 from policies.facts import FactClass, classify
 
 
@@ -83,24 +82,16 @@ class Circumstances:
 
         Never raises: facts that cannot be classed are a refusal.
         """
-        try:
-            facts = self.classify(kind, agency, person)
-        except Exception:  # noqa: BLE001 - what cannot be judged does not leave, and says so
-            return Refusal(
-                event=event,
-                recipient=recipient.id,
-                reasons=(EVALUATION_FAILED,),
-                rulebook=self.law.rulebook.digest,
-            )
-        return evaluate(
-            self.law.rulebook,
+        return decide_for(
+            recipient,
+            person,
             event=event,
-            recipient=recipient,
-            person=person,
-            facts=facts,
-            controller_classes=self.directory.classes,
+            kind=kind,
+            agency=agency,
+            candidates=self.directory.candidates,
+            rulebook=self.law.rulebook,
+            classes=self.directory.classes,
             today=self.today,
             told_before=told_before,
-            manages=self.directory.candidates.managed_by(recipient.id),
             decided=decided,
         )

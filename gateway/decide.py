@@ -7,10 +7,11 @@ from datetime import date
 from gateway.candidates import Candidates
 from gateway.model.decision import Permit, Reason, Refusal
 from gateway.model.event import Event
-from gateway.model.ids import AgencyName, RecipientId
+from gateway.model.ids import AgencyName, EventRef, RecipientId, RuleId
+from gateway.model.party import Recipient
 from gateway.model.person import Person
 from policies.evaluate import EVALUATION_FAILED, evaluate
-from policies.facts import classify
+from policies.facts import FactClass, classify
 from policies.rulebook import Rulebook
 
 NOBODY = RecipientId("*")
@@ -44,13 +45,7 @@ def decide(
         reason = Reason(code="no-rule", text=f"No rule tells anyone of {event.kind}.")
         return [_to_nobody(event, reason, rulebook)]
     try:
-        facts = classify(
-            event.kind,
-            person.facts,
-            sender_class=classes.get(event.agency, "other"),
-            today=today,
-            before=before.facts if before else None,
-        )
+        facts = _classify(event.kind, event.agency, person, before, classes, today)
     except Exception:  # noqa: BLE001 - facts nobody can class tell nobody anything, and say so
         return [_to_nobody(event, EVALUATION_FAILED, rulebook)]
     return [
@@ -67,6 +62,69 @@ def decide(
         )
         for recipient in candidates.find(facts, person, told)
     ]
+
+
+def decide_for(
+    recipient: Recipient,
+    person: Person,
+    *,
+    event: EventRef,
+    kind: str,
+    agency: AgencyName,
+    candidates: Candidates,
+    rulebook: Rulebook,
+    classes: Mapping[AgencyName, str],
+    today: date,
+    before: Person | None = None,
+    told_before: bool = False,
+    decided: frozenset[RuleId] = frozenset(),
+) -> Permit | Refusal:
+    """Return the decision for one recipient, be they a candidate or not.
+
+    Args: as `decide`, and
+        event, kind, agency: Of the event, whose groups are in `person` already.
+        decided: Rules a named person has decided to carry out.
+
+    Never raises: an error while deciding is a Refusal that says so. Pure.
+    """
+    try:
+        facts = _classify(kind, agency, person, before, classes, today)
+    except Exception:  # noqa: BLE001 - what cannot be judged does not leave, and says so
+        return Refusal(
+            event=event,
+            recipient=recipient.id,
+            reasons=(EVALUATION_FAILED,),
+            rulebook=rulebook.digest,
+        )
+    return evaluate(
+        rulebook,
+        event=event,
+        recipient=recipient,
+        person=person,
+        facts=facts,
+        controller_classes=classes,
+        today=today,
+        told_before=told_before,
+        manages=candidates.managed_by(recipient.id),
+        decided=decided,
+    )
+
+
+def _classify(
+    kind: str,
+    agency: AgencyName,
+    person: Person,
+    before: Person | None,
+    classes: Mapping[AgencyName, str],
+    today: date,
+) -> FactClass:
+    return classify(
+        kind,
+        person.facts,
+        sender_class=classes.get(agency, "other"),
+        today=today,
+        before=before.facts if before else None,
+    )
 
 
 def _to_nobody(event: Event, reason: Reason, rulebook: Rulebook) -> Refusal:

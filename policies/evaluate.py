@@ -110,7 +110,7 @@ def _decide(rulebook: Rulebook, case: Case, decided: frozenset[RuleId]) -> Permi
         reasons = _why_no_rule(rulebook.engine, question)
         return _refusal(rulebook, case.event, case.recipient, reasons)
     rules = [rulebook.rules[rule] for rule in answer.permits]
-    scales = _scales(rulebook, case, question)
+    scales = Scales(case=case, locked=_locked(rulebook, case, question))
     for rule in rules:
         if rule.id in decided or not (decided or rule.decided_by):
             scales.put(rule)
@@ -149,16 +149,15 @@ def _refusal(
     )
 
 
-def _scales(rulebook: Rulebook, case: Case, question: Question) -> Scales:
-    def locks(groups: tuple[str, ...]) -> Mapping[str, Reason]:
-        return {
-            group: Reason(
-                code="forbidden-group", text=rulebook.rules[forbids[0]].reason, rule=forbids[0]
-            )
-            for group, forbids in rulebook.engine.locks(question, groups, "sealed").items()
-        }
-
-    return Scales(case=case, locks=locks)
+def _locked(rulebook: Rulebook, case: Case, question: Question) -> Mapping[str, Reason]:
+    """Return which stated groups a forbid holds back from this recipient, and why."""
+    locks = rulebook.engine.locks(question, tuple(sorted(case.stated)), "sealed")
+    return {
+        group: Reason(
+            code="forbidden-group", text=rulebook.rules[forbids[0]].reason, rule=forbids[0]
+        )
+        for group, forbids in locks.items()
+    }
 
 
 def _behind(
@@ -182,14 +181,16 @@ def _proposals(
 ) -> tuple[Proposal, ...]:
     """Return what a human could decide beyond what is granted, were these forbids lifted."""
     already = {path for grant in granted for path in grant.members}
+    asking = [(rule, [rule, *lifted] if rule.decided_by else lifted) for rule in rules]
+    if not any(asked for _, asked in asking):
+        return ()
     if_decided = replace(case, facts=replace(case.facts, decided=True))
-    question = _question(if_decided)
+    locked = _locked(rulebook, if_decided, _question(if_decided))
     found: list[Proposal] = []
-    for rule in rules:
-        asking = [rule, *lifted] if rule.decided_by else lifted
-        if not asking:
+    for rule, asked in asking:
+        if not asked:
             continue
-        scales = _scales(rulebook, if_decided, question)
+        scales = Scales(case=if_decided, locked=locked)
         scales.put(rule)
         found += [
             Proposal(
@@ -198,8 +199,8 @@ def _proposals(
                 citation=grant.citation,
                 purpose=grant.purpose,
                 members=grant.members,
-                decided_by=asking[0].decided_by,
-                at_once=all(one.ask_at_once for one in asking),
+                decided_by=asked[0].decided_by,
+                at_once=all(one.ask_at_once for one in asked),
             )
             for grant in scales.grants
             if not already.issuperset(grant.members)

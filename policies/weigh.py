@@ -1,6 +1,6 @@
 """Weigh satisfied rules against legal bases: what each controller may tell this recipient."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
@@ -48,7 +48,7 @@ class Scales:
     """Rules put on one after another; what they grant and what held them back adds up."""
 
     case: Case
-    locks: Callable[[tuple[str, ...]], Mapping[str, Reason]]  # which groups a forbid holds back
+    locked: Mapping[str, Reason]  # by group: why a forbid holds it back
     grants: list[Grant] = field(default_factory=list)
     _granted: dict[str, set[str]] = field(default_factory=dict)  # group -> members
     _setbacks: dict[str, list[Reason]] = field(default_factory=dict)  # group -> in order found
@@ -69,10 +69,9 @@ class Scales:
             for group, members in rule.groups
             if (present := _held(self.case.stated.get(group), members))
         ]
-        locked = self.locks(tuple(group for group, _ in held)) if held else {}
         for group, present in held:
-            if group in locked:
-                self._setbacks.setdefault(group, []).append(locked[group])
+            if group in self.locked:
+                self._setbacks.setdefault(group, []).append(self.locked[group])
                 continue
             basis = self._first_that_holds(rule, group)
             if basis is not None:

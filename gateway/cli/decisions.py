@@ -8,19 +8,12 @@ import orjson
 import typer
 
 from gateway import clock
+from gateway.cli.beside import checked, commit, log_reading, opened, staff
 from gateway.cli.exits import NO, OK, Trouble
-from gateway.cli.person import (
-    checked,
-    commit,
-    log_reading,
-    opened,
-    print_tasks,
-    task_json,
-    task_line,
-)
+from gateway.cli.person import print_tasks, task_json, task_line
 from gateway.config import load_config
+from gateway.decide import decide_for
 from gateway.directory import Directory
-from gateway.disclosure_log import entry
 from gateway.instance import load_keys, load_law
 from gateway.law import Law
 from gateway.model.decision import Proposal
@@ -33,8 +26,6 @@ from gateway.store.group_commit import Staged
 from gateway.store.merges import root
 from gateway.store.sealed import SealedStore
 from gateway.telling import question
-from policies.evaluate import evaluate
-from policies.facts import classify
 
 
 def listed(config_file: Path, *, as_json: bool) -> int:
@@ -58,11 +49,7 @@ def show(config_file: Path, id_: str, *, by: str | None, as_json: bool) -> int:
             raise Trouble("no task has that id", NO)
         reason = None
         if by is not None:
-            reader, _ = checked(by, "to read the reason")
-            logged = entry.person_consultation(
-                at=clock.now(), what="decision", person=task.person, reader=reader
-            )
-            commit(config, lambda _connection: Staged(None, [logged.encode()]))
+            log_reading(config, task.person, what="decision", reader=staff(by))
             sealed = SealedStore(load_keys(config).key_encryption_key)
             reason = tasks.reason_of(connection, sealed, task.id)
     if as_json:
@@ -104,7 +91,7 @@ def request(
         if to is None or row is None:
             raise Trouble("no recipient has that id" if row else "no event has that reference", NO)
         person = root(connection, PersonRef(row[0]))
-        log_reading(config, sealed, person, reader=by, reason=reason)
+        log_reading(config, person, what="record", reader=by, why=(sealed, reason))
         found = _proposed(connection, sealed, law, directory, person, EventRef(event), to)
     asked = [one for one in found if one.rule == rule]
     if not asked:
@@ -141,24 +128,19 @@ def _proposed(
     if about is None:
         raise Trouble("that event no longer stands", NO)
     known = for_event(replay(person, events), about)
-    today = clock.day(clock.now())
     alerts = history.standing(history.alerts_about(connection, person))
     told = {alert.recipient for alert in alerts}
-    return evaluate(
-        law.rulebook,
+    return decide_for(
+        to,
+        known,
         event=event,
-        recipient=to,
-        person=known,
-        facts=classify(
-            about.kind,
-            known.facts,
-            sender_class=directory.classes.get(about.agency, "other"),
-            today=today,
-        ),
-        controller_classes=directory.classes,
-        today=today,
+        kind=about.kind,
+        agency=about.agency,
+        candidates=directory.candidates,
+        rulebook=law.rulebook,
+        classes=directory.classes,
+        today=clock.day(clock.now()),
         told_before=to.id in told,
-        manages=directory.candidates.managed_by(to.id),
     ).proposals
 
 

@@ -5,15 +5,12 @@ from pathlib import Path
 import orjson
 import typer
 
-from gateway import clock
 from gateway.audit import Auditor
+from gateway.cli.beside import log_reading, opened, staff
 from gateway.cli.exits import NO, OK, Trouble
-from gateway.cli.person import checked, commit, opened
 from gateway.config import load_config
-from gateway.disclosure_log import entry
 from gateway.instance import VKEY_NAME, load_keys
 from gateway.store import justifications
-from gateway.store.group_commit import Staged
 from gateway.store.sealed import SealedStore
 
 
@@ -47,11 +44,7 @@ def justification(config_file: Path, index: int, *, by: str) -> int:
         person, mac = logged.get("person"), logged.get("reason_mac")
         if logged.get("op") != "consultation" or person is None or mac is None:
             raise Trouble("that entry is no reading of a person's record with a reason given", NO)
-        reader, _ = checked(by, "to read a justification")
-        asked = entry.person_consultation(
-            at=clock.now(), what="justification", person=person, reader=reader
-        )
-        commit(config, lambda _connection: Staged(None, [asked.encode()]))
+        log_reading(config, person, what="justification", reader=staff(by))
         sealed = SealedStore(load_keys(config).key_encryption_key)
         words = justifications.words_of(connection, sealed, person, mac)
     if words is None:

@@ -1,11 +1,10 @@
 """`person`: what the gateway holds of whom, joining and parting records. Never prints a number,
 a name or a fact; every reading and every change is a log entry."""
 
-import asyncio
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -15,16 +14,17 @@ import orjson
 import typer
 
 from gateway import clock
+from gateway.cli.beside import checked, commit, log_reading, opened
 from gateway.cli.exits import NO, OK, Trouble
-from gateway.config import Config, load_config
+from gateway.config import load_config
 from gateway.disclosure_log import entry
-from gateway.instance import commit_one, load_keys
+from gateway.instance import load_keys
 from gateway.model.identifiers import canonical
 from gateway.model.ids import EventRef, PersonRef
 from gateway.model.strict_json import Json, JsonObject
 from gateway.people import MATCHED
-from gateway.store import justifications, people, sqlite
-from gateway.store.group_commit import Staged, Unit
+from gateway.store import people
+from gateway.store.group_commit import Unit
 from gateway.store.merges import history, records, root
 from gateway.store.sealed import SealedStore
 from gateway.store.tasks import Task, open_tasks, tasks_about
@@ -33,8 +33,6 @@ from gateway.store.times import moment
 T = TypeVar("T")
 
 _REF: Final = re.compile(r"per_[0-9a-f]{32}")
-_BY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\-]{0,63}")
-_MAX_REASON: Final = 1000
 
 
 def show(config_file: Path, who: str, *, by: str, reason: str, as_json: bool) -> int:
@@ -44,7 +42,8 @@ def show(config_file: Path, who: str, *, by: str, reason: str, as_json: bool) ->
     sealed = SealedStore(load_keys(config).key_encryption_key)
     with opened(config) as connection:
         ref = _named(connection, sealed, who)
-        log_reading(config, sealed, root(connection, ref), reader=reader, reason=reason)
+        person = root(connection, ref)
+        log_reading(config, person, what="record", reader=reader, why=(sealed, reason))
         found = _record(connection, ref)
     typer.echo(orjson.dumps(found).decode() if as_json else "\n".join(_lines(found)))
     return OK
@@ -95,56 +94,6 @@ def unmerge(config_file: Path, one: str, other: str, *, by: str, reason: str, as
     return _change(
         config_file, by, reason, lambda act: people.unmerge(first, second, act), as_json=as_json
     )
-
-
-def checked(by: str, reason: str) -> tuple[str, str]:
-    """Return who acts and why.
-
-    Raises:
-        Trouble: `by` is no role or staff id, or there is no reason.
-    """
-    if not _BY.fullmatch(by):
-        raise Trouble("--by: a role or staff id: letters, digits and . _ : / - (at most 64)")
-    if not 0 < len(reason.strip()) <= _MAX_REASON:
-        raise Trouble(f"--reason: say why, in at most {_MAX_REASON} characters")
-    return by, reason.strip()
-
-
-def opened(config: Config) -> closing[apsw.Connection]:
-    """Open the instance's database to read from, until the `with` block ends."""
-    return closing(sqlite.open_reader(config.path(config.instance.database)))
-
-
-def commit(config: Config, unit: Unit[T]) -> T:
-    """Run a unit of work beside a serving gateway and return its result."""
-    answers: list[T] = []
-
-    def answering(connection: apsw.Connection) -> Staged[None]:
-        staged = unit(connection)
-        answers[:] = [staged.result]
-        return Staged(None, staged.entries, staged.finish)
-
-    asyncio.run(commit_one(config, answering))
-    return answers[0]
-
-
-def log_reading(
-    config: Config, sealed: SealedStore, person: PersonRef, *, reader: str, reason: str
-) -> None:
-    """Log that a person's record is about to be read, and keep why. Commits before it returns."""
-    logged = entry.person_consultation(
-        at=clock.now(),
-        what="record",
-        person=person,
-        reader=reader,
-        reason_mac=justifications.digest(sealed, reason),
-    )
-
-    def unit(connection: apsw.Connection) -> Staged[None]:
-        justifications.keep(connection, sealed, person, reason)
-        return Staged(None, [logged.encode()])
-
-    commit(config, unit)
 
 
 def print_tasks(found: Sequence[Task], *, as_json: bool) -> None:

@@ -10,12 +10,11 @@ import apsw
 import typer
 
 from gateway import clock
+from gateway.cli.beside import log_reading, opened
 from gateway.cli.exits import NO, OK, Trouble, read_file
-from gateway.cli.person import commit, opened
 from gateway.cli.policy import say_json
 from gateway.config import Config, load_config
 from gateway.directory import Directory
-from gateway.disclosure_log import entry
 from gateway.instance import load_keys, load_law, rulebook_texts
 from gateway.model.decision import Grant, Permit, Proposal, Reason, Refusal
 from gateway.model.event import CanonicalEvent, parse_cloudevent
@@ -25,7 +24,6 @@ from gateway.model.problem import MalformedEvent
 from gateway.model.strict_json import Json, JsonObject, read_json
 from gateway.people import matching_identifiers
 from gateway.rehearsal.rehearse import Rehearsed, rehearse_alone, rehearse_at
-from gateway.store.group_commit import Staged
 from gateway.store.history import alerts_about, standing
 from gateway.store.people import find
 from gateway.store.sealed import SealedStore, open_facts
@@ -117,8 +115,7 @@ def _at_instance(
             raise Trouble("--recipient: nobody of that id is in the directory")
         ref = _known_person(connection, sealed, stated, today)
         if ref is not None:
-            logged = entry.person_consultation(at=now, what="record", person=ref, reader=_READER)
-            commit(config, lambda _connection: Staged(None, [logged.encode()]))
+            log_reading(config, ref, what="record", reader=_READER)
         found = rehearse_at(
             stated,
             _person(connection, sealed, ref) if ref else None,

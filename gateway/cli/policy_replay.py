@@ -11,8 +11,8 @@ from rich.progress import track
 from rich.table import Table
 
 from gateway import clock
+from gateway.cli.beside import commit, opened
 from gateway.cli.exits import OK, UNKNOWN, Trouble
-from gateway.cli.person import commit, opened
 from gateway.cli.policy import say_json
 from gateway.cli.policy_explain import NOTHING_SENT
 from gateway.config import load_config

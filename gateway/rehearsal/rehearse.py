@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Final
 
 from gateway.candidates import Candidates
-from gateway.decide import decide
+from gateway.decide import decide, decide_for
 from gateway.model.decision import Permit, Refusal
 from gateway.model.event import CanonicalEvent, Event
 from gateway.model.ids import AgencyName, EventRef, PersonRef, RecipientId
@@ -111,22 +111,18 @@ def rehearse_at(
     person = for_event(with_event(before or Person(ref=PERSON), event), event)
     if only is not None:
         decisions = [
-            evaluate(
-                rulebook,
+            decide_for(
+                known[only],
+                person,
                 event=EVENT,
-                recipient=known[only],
-                person=person,
-                facts=classify(
-                    event.kind,
-                    person.facts,
-                    sender_class=classes.get(agency, "other"),
-                    today=today,
-                    before=before.facts if before else None,
-                ),
-                controller_classes=classes,
+                kind=event.kind,
+                agency=agency,
+                candidates=candidates,
+                rulebook=rulebook,
+                classes=classes,
                 today=today,
+                before=before,
                 told_before=only in told,
-                manages=candidates.managed_by(only),
             )
         ]
     else:

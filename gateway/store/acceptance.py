@@ -20,7 +20,6 @@ from gateway.store.recognition import (
 )
 from gateway.store.sealed import event_context
 from gateway.store.times import milliseconds
-from keys.at_rest import DataKey
 
 __all__ = [
     "Acceptance",
@@ -196,7 +195,7 @@ def _insert(
     ref: EventRef,
     recognised: Recognised,
 ) -> None:
-    key = _data_key(connection, recognised.record, context)
+    key = context.sealed.key_of(connection, recognised.record)
     content = _content(canonical)
     connection.execute(
         "INSERT INTO event (ref, agency, source_mac, content_mac, person, kind, corrects, state,"
@@ -215,14 +214,6 @@ def _insert(
             key.seal(posted.raw, b"raw:" + ref.encode()) if posted.raw else None,
         ),
     )
-
-
-def _data_key(connection: apsw.Connection, person: PersonRef, context: Accepting) -> DataKey:
-    key = context.sealed.known_key(person)
-    if key is None:
-        wrapped = connection.execute("SELECT wrapped_key FROM person WHERE ref = ?", (person,)).get
-        key = context.sealed.data_key(person, wrapped)
-    return key
 
 
 def _read_answer(text: str) -> Receipt:

@@ -1,25 +1,17 @@
 """Everyone's decided events, opened one person at a time: for statistics and for timelines."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import apsw
 
-from gateway.model.event import Event, parse_cloudevent
-from gateway.model.ids import AgencyName, EventRef, PersonRef
+from gateway.model.event import Event
+from gateway.model.ids import PersonRef
 from gateway.model.problem import MalformedEvent
-from gateway.model.strict_json import read_json
 from gateway.people import standing
-from gateway.store.merges import records
-from gateway.store.sealed import SealedStore, event_context
-from gateway.store.times import moment
+from gateway.store.history import past_of
+from gateway.store.merges import root
+from gateway.store.sealed import SealedStore
 from keys.problem import KeyProblem
-
-_DECIDED = (
-    "SELECT event.ref, agency, person, kind, corrects, received_at, sealed, wrapped_key FROM event"
-    " JOIN person ON person.ref = event.person WHERE state = 'decided' AND person = ?"
-    " ORDER BY received_at, event.ref"
-)
 
 
 class Unread:
@@ -60,28 +52,5 @@ def events_of(connection: apsw.Connection, sealed: SealedStore, ref: PersonRef) 
 
     Reads only.
     """
-    own = records(connection, ref)
-    found = [
-        _event(row, sealed, own[0])
-        for record in own
-        for row in connection.execute(_DECIDED, (record,))
-    ]
-    found.sort(key=lambda event: (event.received_at, event.ref))
-    return standing(found)
-
-
-def _event(row: tuple[Any, ...], sealed: SealedStore, root: PersonRef) -> Event:
-    ref, agency, record, kind, corrects, received_at, body, wrapped = row
-    key = sealed.data_key(PersonRef(record), wrapped)
-    canonical = parse_cloudevent(read_json(key.open(body, event_context(EventRef(ref)))))
-    received = moment(received_at)
-    return Event(
-        ref=EventRef(ref),
-        agency=AgencyName(agency),
-        person=root,
-        kind=kind,
-        occurred_at=canonical.occurred_at or received,
-        received_at=received,
-        groups=canonical.groups,
-        corrects=EventRef(corrects) if corrects else None,
-    )
+    person = root(connection, ref)
+    return standing(one.event for one in past_of(connection, sealed, person, states=("decided",)))

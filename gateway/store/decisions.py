@@ -135,7 +135,7 @@ def _settle(connection: apsw.Connection, decided: Decided) -> None:
     if decided.carries_out is None:
         _set_state(connection, decided.event.ref, "decided")
     else:
-        _carried_out(connection, decided)
+        _carried_out(connection, decided, decided.carries_out)
     if decided.facts is not None:
         _set_facts(connection, decided.event.person, decided.facts)
     for one in decided.others:
@@ -159,11 +159,11 @@ _END_HOLDS: Final = (
 )
 
 
-def _carried_out(connection: apsw.Connection, decided: Decided) -> None:
+def _carried_out(connection: apsw.Connection, decided: Decided, task: TaskId) -> None:
     if decided.disclosures:
-        connection.execute("UPDATE task SET carried_out = 1 WHERE id = ?", (decided.carries_out,))
+        tasks.mark_carried_out(connection, task)
     else:  # refused all the same: what was approved is not lawful any more
-        connection.execute("UPDATE task SET state = 'lapsed' WHERE id = ?", (decided.carries_out,))
+        connection.execute("UPDATE task SET state = 'lapsed' WHERE id = ?", (task,))
 
 
 def _set_state(connection: apsw.Connection, event: EventRef, state: str) -> None:

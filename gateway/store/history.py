@@ -4,20 +4,33 @@ A merge leaves events with the record they came under, so all is found by record
 and those merged into it now. After a merge is undone, each record has its own history again.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import apsw
 import orjson
 
 from gateway.model.disclosure import Message
-from gateway.model.event import Event
+from gateway.model.event import Event, parse_cloudevent
 from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef, RecipientId, RuleId
+from gateway.model.strict_json import read_json
+from gateway.store.sealed import SealedStore, event_context
 from gateway.store.times import milliseconds, moment
 
 _RECORDS: Final = "(SELECT ref FROM person WHERE ref = ?1 OR merged_into = ?1)"
+# The record an event came under has the key it is sealed under; the root it is merged into, if
+# any, is the person.
+_EVENT: Final = (
+    "SELECT event.ref, agency, own.ref, COALESCE(own.merged_into, own.ref), kind, corrects,"
+    " received_at, sealed, wrapped_key, state"
+    " FROM event JOIN person AS own ON own.ref = event.person "
+)
+_OF_PERSON: Final = (
+    "WHERE (own.ref = ?1 OR own.merged_into = ?1) AND state <> 'quarantined'"
+    " ORDER BY received_at, event.ref"
+)
 _ALERT: Final = (
     "SELECT outbox.alert, outbox.event, event.kind, event.agency, outbox.recipient, outbox.message,"
     " min(outbox.leaf_index), max(outbox.decided_at),"
@@ -54,6 +67,37 @@ class Alert:
     decided_at: datetime
     told: bool  # False: withheld everywhere before any attempt
     pending: bool  # over some endpoint
+
+
+def past(connection: apsw.Connection, sealed: SealedStore, ref: EventRef) -> Past | None:
+    """Return one event with its state, or None if there is none of that reference. Reads only.
+
+    Raises:
+        KeyProblem, MalformedEvent: it does not open.
+    """
+    row = connection.execute(_EVENT + "WHERE event.ref = ?", (ref,)).fetchone()
+    return _past(row, sealed) if row else None
+
+
+def past_of(
+    connection: apsw.Connection,
+    sealed: SealedStore,
+    person: PersonRef,
+    *,
+    states: Collection[str] | None = None,
+) -> list[Past]:
+    """Return a person's events with their states, in the order received, but for those set aside.
+    Reads only.
+
+    Args:
+        person: A root: with the events of the records merged into it.
+        states: Events of any other are left out unopened; None: every state.
+
+    Raises:
+        KeyProblem, MalformedEvent: one of them does not open.
+    """
+    rows = connection.execute(_EVENT + _OF_PERSON, (person,)).fetchall()
+    return [_past(row, sealed) for row in rows if states is None or row[-1] in states]
 
 
 def concerns(
@@ -119,6 +163,24 @@ def rules_carried_out(
     for recipient, rule in rows:
         found[recipient] = found.get(recipient, frozenset()) | {RuleId(rule)}
     return found
+
+
+def _past(row: Sequence[Any], sealed: SealedStore) -> Past:
+    ref, agency, record, root, kind, corrects, received_at, content, wrapped, state = row
+    key = sealed.data_key(record, wrapped)
+    canonical = parse_cloudevent(read_json(key.open(content, event_context(ref))))
+    received = moment(received_at)
+    event = Event(
+        ref=ref,
+        agency=agency,
+        person=root,
+        kind=kind,
+        occurred_at=canonical.occurred_at or received,
+        received_at=received,
+        groups=canonical.groups,
+        corrects=corrects,
+    )
+    return Past(event=event, state=state)
 
 
 def _alert(

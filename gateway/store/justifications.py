@@ -7,7 +7,6 @@ import apsw
 
 from gateway.model.ids import PersonRef
 from gateway.store.sealed import SealedStore
-from keys.at_rest import DataKey
 
 
 def digest(sealed: SealedStore, words: str) -> str:
@@ -22,7 +21,7 @@ def keep(connection: apsw.Connection, sealed: SealedStore, person: PersonRef, wo
         KeyProblem: the person's key does not open.
     """
     mac = digest(sealed, words)
-    blob = _key(connection, sealed, person).seal(words.encode(), _context(mac))
+    blob = sealed.key_of(connection, person).seal(words.encode(), _context(mac))
     connection.execute(
         "INSERT OR IGNORE INTO justification (person, mac, sealed) VALUES (?, ?, ?)",
         (person, mac, blob),
@@ -42,12 +41,7 @@ def words_of(
     ).fetchone()
     if row is None:
         return None
-    return _key(connection, sealed, person).open(row[0], _context(mac)).decode()
-
-
-def _key(connection: apsw.Connection, sealed: SealedStore, person: PersonRef) -> DataKey:
-    wrapped = connection.execute("SELECT wrapped_key FROM person WHERE ref = ?", (person,)).get
-    return sealed.data_key(person, wrapped)
+    return sealed.key_of(connection, person).open(row[0], _context(mac)).decode()
 
 
 def _context(mac: str) -> bytes:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 
+import apsw
 import orjson
 
 from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef
@@ -54,6 +55,18 @@ class SealedStore:
         if key is None:
             key = DataKey(self._kek.unwrap(wrapped, _person_context(ref)))
             self._remember(ref, key)
+        return key
+
+    def key_of(self, connection: apsw.Connection, ref: PersonRef) -> DataKey:
+        """Return a person's data key, from memory or their row. Reads only.
+
+        Raises:
+            KeyProblem: the wrapped key was not made for this person under this key.
+        """
+        key = self._keys.get(ref)
+        if key is None:
+            wrapped = connection.execute("SELECT wrapped_key FROM person WHERE ref = ?", (ref,)).get
+            key = self.data_key(ref, wrapped)
         return key
 
     def known_key(self, ref: PersonRef) -> DataKey | None:

@@ -1,26 +1,25 @@
 """The store as the path uses it: durable units of work in, rows out."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import apsw
 
 from gateway.disclosure_log.checkpoint import LogKey
-from gateway.model.event import Event, parse_cloudevent
+from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef, PersonRef
 from gateway.model.person import Person
 from gateway.model.posted import Posted
 from gateway.model.problem import MalformedEvent
-from gateway.model.strict_json import read_json
-from gateway.store import acceptance, sqlite
-from gateway.store.acceptance import Acceptance, Accepting, event_context
+from gateway.store import acceptance, history, sqlite
+from gateway.store.acceptance import Acceptance, Accepting
 from gateway.store.group_commit import GroupCommit, Unit
 from gateway.store.history import Past
 from gateway.store.sealed import Held, SealedStore, open_facts
 from gateway.store.sqlite import StoreUnavailable
-from gateway.store.times import milliseconds, moment
+from gateway.store.times import milliseconds
 from keys.at_rest import KeyEncryptionKey
 from keys.problem import KeyProblem
 
@@ -147,11 +146,13 @@ class Store:
         for ref in refs:
             if ref in known:
                 continue
-            row = self.reader.execute(_EVENT + "WHERE event.ref = ?", (ref,)).get
             try:
-                found.append(self._past(row).event)
+                past = self.past(ref)
             except (KeyProblem, MalformedEvent):
-                unopened.append((EventRef(ref), AgencyName(row[1])))
+                agency = self.reader.execute("SELECT agency FROM event WHERE ref = ?", (ref,)).get
+                unopened.append((EventRef(ref), AgencyName(agency)))
+            else:
+                found += [past.event] if past else []
         return found, unopened
 
     def history(self, person: PersonRef) -> list[Past]:
@@ -161,8 +162,7 @@ class Store:
         Raises:
             KeyProblem, MalformedEvent: one of them does not open.
         """
-        rows = self.reader.execute(_EVENT + _OF_PERSON, (person,)).fetchall()
-        return [self._past(row) for row in rows]
+        return history.past_of(self.reader, self.sealed, person)
 
     def past(self, ref: EventRef) -> Past | None:
         """Return one event with its state, or None if there is none of that reference.
@@ -170,8 +170,7 @@ class Store:
         Raises:
             KeyProblem, MalformedEvent: it does not open.
         """
-        rows = self.reader.execute(_EVENT + "WHERE event.ref = ?", (ref,)).fetchall()
-        return self._past(rows[0]) if rows else None
+        return history.past(self.reader, self.sealed, ref)
 
     def latest_checkpoint(self) -> str | None:
         """Return the newest signed checkpoint, or None before the first entry."""
@@ -189,23 +188,6 @@ class Store:
         if self._writer is not None:
             await self._writer.close()
 
-    def _past(self, row: Sequence[Any]) -> Past:
-        ref, agency, record, root, kind, corrects, received_at, sealed, wrapped, state = row
-        key = self.sealed.data_key(record, wrapped)
-        canonical = parse_cloudevent(read_json(key.open(sealed, event_context(ref))))
-        received = moment(received_at)
-        event = Event(
-            ref=ref,
-            agency=agency,
-            person=root,
-            kind=kind,
-            occurred_at=canonical.occurred_at or received,
-            received_at=received,
-            groups=canonical.groups,
-            corrects=corrects,
-        )
-        return Past(event=event, state=state)
-
 
 # The record an event came under has the key it is sealed under; the root it is merged into, if
 # any, is the person.
@@ -220,19 +202,6 @@ _HELD_FOR = _COLUMNS + (
     "FROM event CROSS JOIN person AS own ON own.ref = event.person"
     " CROSS JOIN person AS root ON root.ref = COALESCE(own.merged_into, own.ref)"
     " WHERE event.ref = ?"
-)
-_EVENT = (
-    "JOIN person AS own ON root.ref = COALESCE(own.merged_into, own.ref)"
-    " JOIN event ON event.person = own.ref WHERE event.ref = ?"
-)
-_EVENT = (
-    "SELECT event.ref, agency, own.ref, COALESCE(own.merged_into, own.ref), kind, corrects,"
-    " received_at, sealed, wrapped_key, state"
-    " FROM event JOIN person AS own ON own.ref = event.person "
-)
-_OF_PERSON = (
-    "WHERE (own.ref = ?1 OR own.merged_into = ?1) AND state <> 'quarantined'"
-    " ORDER BY received_at, event.ref"
 )
 # The slot of what the command line inserts is negative: some worker must find it all the same.
 _ACCEPTED = (

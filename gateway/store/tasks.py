@@ -140,10 +140,7 @@ def decide(
             raise NoSuchTask("no task has that id")
         if task.state != "open":
             raise NoSuchTask(f"that task is {task.state}, no longer open")
-        wrapped = connection.execute(
-            "SELECT wrapped_key FROM person WHERE ref = ?", (task.person,)
-        ).get
-        key = sealed.data_key(task.person, wrapped)
+        key = sealed.key_of(connection, task.person)
         connection.execute(
             "UPDATE task SET state = ?, decided_at = ?, decided_by = ?, reason = ? WHERE id = ?",
             (decision, milliseconds(now), by, key.seal(reason.encode(), _context(id_)), id_),

@@ -1,0 +1,93 @@
+"""Working on an instance from the command line, beside a gateway that may be serving it."""
+
+import asyncio
+import re
+from contextlib import closing
+from typing import Final, TypeVar
+
+import apsw
+
+from gateway import clock
+from gateway.cli.exits import Trouble
+from gateway.config import Config
+from gateway.disclosure_log import entry
+from gateway.instance import commit_one
+from gateway.model.ids import PersonRef
+from gateway.store import justifications, sqlite
+from gateway.store.group_commit import Staged, Unit
+from gateway.store.sealed import SealedStore
+
+T = TypeVar("T")
+
+_BY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\-]{0,63}")
+_MAX_REASON: Final = 1000
+
+
+def checked(by: str, reason: str) -> tuple[str, str]:
+    """Return who acts and why.
+
+    Raises:
+        Trouble: `by` is no role or staff id, or there is no reason.
+    """
+    by = staff(by)
+    if not 0 < len(reason.strip()) <= _MAX_REASON:
+        raise Trouble(f"--reason: say why, in at most {_MAX_REASON} characters")
+    return by, reason.strip()
+
+
+def staff(by: str) -> str:
+    """Return who acts or reads.
+
+    Raises:
+        Trouble: no role or staff id.
+    """
+    if not _BY.fullmatch(by):
+        raise Trouble("--by: a role or staff id: letters, digits and . _ : / - (at most 64)")
+    return by
+
+
+def opened(config: Config) -> closing[apsw.Connection]:
+    """Open the instance's database to read from, until the `with` block ends."""
+    return closing(sqlite.open_reader(config.path(config.instance.database)))
+
+
+def commit(config: Config, unit: Unit[T]) -> T:
+    """Run a unit of work beside a serving gateway and return its result."""
+    answers: list[T] = []
+
+    def answering(connection: apsw.Connection) -> Staged[None]:
+        staged = unit(connection)
+        answers[:] = [staged.result]
+        return Staged(None, staged.entries, staged.finish)
+
+    asyncio.run(commit_one(config, answering))
+    return answers[0]
+
+
+def log_reading(
+    config: Config,
+    person: PersonRef,
+    *,
+    what: str,
+    reader: str,
+    why: tuple[SealedStore, str] | None = None,
+) -> None:
+    """Log that something of a person's is about to be read, and keep why, if that is said.
+
+    Commits before it returns.
+    """
+    logged = entry.person_consultation(
+        at=clock.now(),
+        what=what,
+        person=person,
+        reader=reader,
+        reason_mac=justifications.digest(*why) if why else None,
+    )
+
+    def unit(connection: apsw.Connection) -> Staged[None]:
+        if why:
+            sealed, reason = why
+            justifications.keep(connection, sealed, person, reason)
+        return Staged(None, [logged.encode()])
+
+    commit(config, unit)
