@@ -15,10 +15,10 @@ from gateway.model.decision import Grant, Permit, View
 from gateway.model.disclosure import Message, RecallReason
 from gateway.model.event import Event
 from gateway.model.groups import GROUP_NAMES, PROVENANCE
-from gateway.model.ids import AlertId
+from gateway.model.ids import AgencyName, AlertId
 from gateway.model.kinds import type_of
 from gateway.model.party import Recipient
-from gateway.model.person import Person, StatedGroup
+from gateway.model.person import Origin, Person, StatedGroup
 from gateway.model.strict_json import Json, JsonObject
 
 CEILING: Final = "OFFICIAL-SENSITIVE"  # the marking of what states none
@@ -65,7 +65,12 @@ def alert_of(
         "recipient_type": "FA" if permit.for_action else "FI",
         "occurred_at": timestamp(envelope.event.occurred_at),
         "grants": [_grant(grant) for grant in permit.grants],
-        "groups": [_group(name, person.facts[name], view) for name in GROUP_NAMES if name in shown],
+        "groups": [
+            row
+            for name in GROUP_NAMES
+            if name in shown
+            for row in _group(name, person.facts[name], view)
+        ],
         "withheld_groups": list(_withheld(permit)),
         "intel_grade": handling.get("grade"),
         "intel_conditions": handling.get("conditions"),
@@ -120,20 +125,29 @@ def _grant(grant: Grant) -> Json:
     }
 
 
-def _group(name: str, stated: StatedGroup, view: View) -> Json:
-    """Return what a reader needs to judge one group by."""
-    members = stated.members
-    assertion = members.get("assertion")
-    return {
-        "code": _CODES[name],
-        "name": name,
-        "assertion": assertion.upper() if isinstance(assertion, str) else None,
-        "completeness": _completeness(name, members, view.groups[name]),
-        "as_of": timestamp(stated.as_of),
-        "source_system": members.get("source_system"),
-        "verified": members.get("verified"),
-        "controller": stated.controller,
-    }
+def _group(name: str, stated: StatedGroup, view: View) -> Iterator[Json]:
+    """Yield what a reader needs to judge one group by: a row for each agency whose facts they
+    see, the newest statement first."""
+    shown = view.groups[name]
+    by_origin: dict[tuple[AgencyName, datetime], tuple[Origin, list[str]]] = {}
+    for member in shown.keys() - set(PROVENANCE):
+        origin = stated.origin(member)
+        key = origin.controller, origin.as_of
+        by_origin.setdefault(key, (origin, []))[1].append(member)
+    rows = sorted(by_origin.values(), key=lambda one: one[0].as_of, reverse=True)
+    for origin, members in rows:
+        assertion = origin.provenance.get("assertion")
+        yield {
+            "code": _CODES[name],
+            "name": name,
+            "members": list[Json](sorted(members)),
+            "assertion": assertion.upper() if isinstance(assertion, str) else None,
+            "completeness": _completeness(name, stated.members, shown),
+            "as_of": timestamp(origin.as_of),
+            "source_system": origin.provenance.get("source_system"),
+            "verified": origin.provenance.get("verified"),
+            "controller": origin.controller,
+        }
 
 
 def _completeness(name: str, held: JsonObject, shown: JsonObject) -> str:

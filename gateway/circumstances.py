@@ -9,13 +9,13 @@ from gateway import clock
 from gateway.decide import decide, decide_for
 from gateway.directory import Directory
 from gateway.disclose import Disclosing
+from gateway.known import for_event
 from gateway.law import Law
 from gateway.model.decision import Permit, Refusal
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef, RecipientId, RuleId
 from gateway.model.party import Recipient
 from gateway.model.person import Person
-from gateway.people import for_event
 from policies.facts import FactClass, classify
 
 

@@ -13,6 +13,7 @@ from gateway.circumstances import Circumstances
 from gateway.directory import Directory
 from gateway.disclose import Disclosing, Told
 from gateway.disclosure_log import entry
+from gateway.known import replay, standing, with_event
 from gateway.law import Law
 from gateway.model.decision import Refusal
 from gateway.model.event import Event
@@ -20,7 +21,6 @@ from gateway.model.groups import PROVENANCE
 from gateway.model.ids import AlertId, EventRef, PersonRef
 from gateway.model.kinds import REVISING_KINDS
 from gateway.model.person import Person
-from gateway.people import replay, standing, with_event
 from gateway.revise import NOTHING, UNTOLD, Plan, Revised, plan_reversal, plan_revision
 from gateway.store import history
 from gateway.store.decisions import Decided, Facts

@@ -4,17 +4,14 @@ Identifiers meet in one person only when an agency states them together, and two
 one only when an agency says that they are. Anything doubtful joins nothing and is a human's task.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from typing import Final, Literal
 
-from gateway.model.event import Event, FactsByGroup
-from gateway.model.groups import PROVENANCE, parse_time
+from gateway.model.event import FactsByGroup
 from gateway.model.identifiers import canonical, is_placeholder
-from gateway.model.ids import EventRef, PersonRef
-from gateway.model.kinds import REVISING_KINDS
-from gateway.model.person import Person, StatedGroup
+from gateway.model.ids import PersonRef
 from gateway.model.strict_json import Json, JsonObject
 
 MATCHED: Final = ("noms", "crn", "nhs_number", "pnc", "cro")
@@ -42,14 +39,6 @@ _ASSERTS: Final[Mapping[str, tuple[str, ...]]] = {
     "person.linked": (*MATCHED, SUPERSEDED),
     "person.merged": ("noms", SUPERSEDED),
 }
-
-# A cancelled release leaves none of its arrangements standing.
-_CLEARED: Final[Mapping[str, frozenset[str]]] = {
-    "release.cancelled": frozenset({"planned_date", "confirmed_date", "released_at"}),
-}
-
-# A group only the gateway states: it is about one event, and no fact about the person.
-_OURS: Final = "duty"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,121 +210,3 @@ def _born_otherwise(
     if own in unknown:
         return Resolution(record=None, link=(own,), doubts=(doubt,))
     return Resolution(record=agreeing[0].record if agreeing else None, doubts=(doubt,))
-
-
-def with_event(person: Person, event: Event) -> Person:
-    """Return the person as known after this event.
-
-    The same agency's newer statement of a group replaces members it names and keeps the rest;
-    another agency's newer statement replaces the group; an older one changes nothing. Identifiers
-    add up across agencies: each keeps its own numbering. An NHS number is kept only once
-    traced (status 01): an untraced one may be somebody else's. Nor is what the gateway itself
-    states of a duty kept. Pure.
-    """
-    facts = dict(person.facts)
-    for name, stated in event.groups.items():
-        members = _kept(name, stated)
-        if members is None:
-            continue
-        statement = StatedGroup(
-            members=members, controller=event.agency, as_of=_as_of(members, event)
-        )
-        facts[name] = _newer(name, facts.get(name), statement, event.kind)
-    return Person(ref=person.ref, facts=facts)
-
-
-def for_event(person: Person, event: Event) -> Person:
-    """Return the person with what only this event states and nobody keeps: a duty, if it is of
-    one. What is told of the event is taken from here. Pure."""
-    members = event.groups.get(_OURS)
-    if members is None:
-        return person
-    stated = StatedGroup(members=members, controller=event.agency, as_of=event.occurred_at)
-    return Person(ref=person.ref, facts={**person.facts, _OURS: stated})
-
-
-def replay(ref: PersonRef, events: Iterable[Event]) -> Person:
-    """Return the person as known from all the events about them, in the order received.
-
-    Args:
-        ref: The person's.
-        events: Of every record of theirs; corrections and retractions among them take effect on
-            the events they revise.
-
-    Pure.
-    """
-    person = Person(ref=ref)
-    for event in standing(events):
-        person = with_event(person, event)
-    return person
-
-
-def standing(events: Iterable[Event]) -> list[Event]:
-    """Return events as they now stand: retracted ones gone, each group that was corrected in its
-    corrected form, corrections and retractions themselves left out.
-
-    A corrected correction acts on the event that was first corrected; a retracted one does nothing.
-    Keeps the order. Pure.
-    """
-    stated = list(events)
-    retracted: set[EventRef] = set()
-    for event in reversed(stated):  # a retraction may itself have been retracted since
-        if event.kind == "event.retracted" and event.corrects and event.ref not in retracted:
-            retracted.add(event.corrects)
-    current: dict[EventRef, Event] = {}
-    corrected: dict[EventRef, EventRef] = {}  # a correction -> the event it corrects in the end
-    for event in stated:
-        if event.ref in retracted:
-            continue
-        if event.kind not in REVISING_KINDS:
-            current[event.ref] = event
-        elif event.kind == "event.corrected" and event.corrects:
-            target = corrected[event.ref] = corrected.get(event.corrects, event.corrects)
-            if target in current:
-                groups = {**current[target].groups, **event.groups}
-                current[target] = replace(current[target], groups=groups)
-    return list(current.values())
-
-
-def _kept(name: str, stated: JsonObject) -> JsonObject | None:
-    """Return what of a stated group is kept as fact; None: nothing."""
-    if name == _OURS:
-        return None
-    number = stated.get("nhs_number")
-    if name != "identifiers" or not isinstance(number, str):
-        return stated
-    if stated.get("nhs_number_status") == "01" and not is_placeholder(number):
-        return stated
-    dropped = {"nhs_number", "nhs_number_status"}
-    return {member: value for member, value in stated.items() if member not in dropped}
-
-
-def _restricted_still(held: StatedGroup, stated: StatedGroup) -> StatedGroup:
-    """Keep a restriction that another agency set: only it may lift what it set."""
-    if held.members.get("restricted") is not True:
-        return stated
-    members = stated.members | {"restricted": True}
-    return StatedGroup(members=members, controller=held.controller, as_of=stated.as_of)
-
-
-def _as_of(members: JsonObject, event: Event) -> datetime:
-    stated = members.get("as_of")
-    return parse_time(stated) if isinstance(stated, str) else event.occurred_at
-
-
-def _newer(name: str, held: StatedGroup | None, stated: StatedGroup, kind: str) -> StatedGroup:
-    if held is None:
-        return stated
-    if stated.as_of < held.as_of:
-        return held
-    if held.controller != stated.controller and name != "identifiers":
-        return _restricted_still(held, stated) if name == "handling" else stated
-    cleared = _CLEARED.get(kind, frozenset())
-    kept = {
-        member: value
-        for member, value in held.members.items()
-        if member not in cleared and member not in PROVENANCE
-    }
-    return StatedGroup(
-        members=kept | dict(stated.members), controller=stated.controller, as_of=stated.as_of
-    )

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from gateway.known import standing
 from gateway.model.disclosure import RecallReason
 from gateway.model.event import Event
 from gateway.model.ids import AlertId, EventRef, PersonRef
 from gateway.model.kinds import REVISING_KINDS
-from gateway.people import standing
 from gateway.store.decisions import Move
 from gateway.store.history import Past
 

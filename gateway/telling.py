@@ -13,6 +13,7 @@ import structlog
 from gateway.circumstances import Circumstances
 from gateway.disclose import NEWS, Revision, Told, disclose, recall
 from gateway.disclosure_log import entry
+from gateway.known import for_event
 from gateway.model.decision import Permit, Proposal, Reason, Refusal
 from gateway.model.event import Event
 from gateway.model.ids import (
@@ -26,7 +27,6 @@ from gateway.model.ids import (
 from gateway.model.party import Recipient
 from gateway.model.person import Person
 from gateway.model.strict_json import Json, JsonObject
-from gateway.people import for_event
 from gateway.revise import IN_VAIN, Revised
 from gateway.store.history import Alert, standing
 from gateway.store.tasks import DISCLOSURE, Task

@@ -12,13 +12,13 @@ from datetime import date
 from typing import Final
 
 from gateway.candidates import Candidates
+from gateway.known import with_event
 from gateway.model.decision import Permit
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, PersonRef, RecipientId
 from gateway.model.party import Recipient
 from gateway.model.person import Person, StatedGroup
 from gateway.model.strict_json import Json, JsonObject
-from gateway.people import with_event
 from policies.evaluate import evaluate
 from policies.facts import FactClass, classify
 from policies.minimise import select

@@ -1,7 +1,6 @@
 """Minimise by selection: the permitted members are copied, the rest is never touched."""
 
 from gateway.model.decision import Permit, View
-from gateway.model.groups import PROVENANCE
 from gateway.model.person import Person
 from gateway.model.strict_json import JsonObject
 
@@ -10,6 +9,7 @@ def select(person: Person, permit: Permit) -> View:
     """Return what a permit lets its recipient see of these facts.
 
     A group comes with its provenance members (DPA 2018 s.38): nobody can judge a fact without.
+    They are those of the newest statement among what is shown.
     A permitted member no longer held is left out, and a group left with none with it.
     Source: DPA 2018 s.37. Pure; the values are shared with `person`, not copied.
     """
@@ -20,6 +20,7 @@ def select(person: Person, permit: Permit) -> View:
         if stated is not None and stated.members.get(member) is not None:
             chosen.setdefault(name, {})[member] = stated.members[member]
     for name, members in chosen.items():
-        held = person.facts[name].members
-        members.update({mark: held[mark] for mark in PROVENANCE if held.get(mark) is not None})
+        stated = person.facts[name]
+        newest = max((stated.origin(one) for one in members), key=lambda one: one.as_of)
+        members.update(newest.provenance)
     return View(groups=chosen)

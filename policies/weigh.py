@@ -73,9 +73,10 @@ class Scales:
             if group in self.locked:
                 self._setbacks.setdefault(group, []).append(self.locked[group])
                 continue
-            basis = self._first_that_holds(rule, group)
-            if basis is not None:
-                by_basis.setdefault(basis, []).extend(self._carried(basis, group, present))
+            for controller, theirs in self._by_controller(group, present).items():
+                basis = self._first_that_holds(rule, group, controller)
+                if basis is not None:
+                    by_basis.setdefault(basis, []).extend(self._carried(basis, group, theirs))
         self.grants.extend(
             self._grant(rule, basis, paths) for basis, paths in by_basis.items() if paths
         )
@@ -96,21 +97,32 @@ class Scales:
         found = dict.fromkeys(reason for group in self._setbacks.values() for reason in group)
         return tuple(found) or (_NOTHING_HELD,)
 
-    def _first_that_holds(self, rule: Rule, group: str) -> BasisId | None:
+    def _by_controller(self, group: str, held: Sequence[Member]) -> Mapping[str, Sequence[Member]]:
+        """Return members by the class of organisation that may disclose them."""
+        stated = self.case.stated[group]
+        if not stated.earlier:
+            return {self._class_of(stated.controller): held}
+        found: dict[str, list[Member]] = {}
+        for one in held:
+            found.setdefault(self._class_of(stated.controller_of(one[0])), []).append(one)
+        return found
+
+    def _first_that_holds(self, rule: Rule, group: str, controller: str) -> BasisId | None:
         reasons: list[Reason] = []
         claimed = self.case.claimed
         for basis in rule.bases if claimed is None else (claimed,):
-            obstacle = self._obstacle(basis, group, by_human=bool(rule.decided_by))
+            obstacle = self._obstacle(basis, group, controller, by_human=bool(rule.decided_by))
             if obstacle is None:
                 return basis
             reasons.append(replace(obstacle, rule=rule.id))
         self._setbacks.setdefault(group, []).extend(reasons)
         return None
 
-    def _obstacle(self, basis: BasisId, group: str, *, by_human: bool) -> Reason | None:
-        """Return why this group may not go on this basis, or None. Its controller discloses."""
+    def _obstacle(
+        self, basis: BasisId, group: str, controller: str, *, by_human: bool
+    ) -> Reason | None:
+        """Return why this controller's part of a group may not go on this basis, or None."""
         case = self.case
-        controller = self._controller(group)
         key = basis, controller, by_human
         if key not in self._obstacles:
             self._obstacles[key] = holds(
@@ -126,8 +138,8 @@ class Scales:
             return self._insensitive(basis, controller)
         return self._obstacles[key]
 
-    def _controller(self, group: str) -> str:
-        return self.case.controller_classes.get(self.case.stated[group].controller, _NO_CLASS)
+    def _class_of(self, controller: AgencyName) -> str:
+        return self.case.controller_classes.get(controller, _NO_CLASS)
 
     def _insensitive(self, basis: BasisId, controller: str) -> Reason | None:
         """Return why sensitive facts may not go on this basis: DPA 2018 s.35(5) with s.42."""
@@ -159,12 +171,14 @@ class Scales:
 
     def _grant(self, rule: Rule, basis: BasisId, paths: list[str]) -> Grant:
         entry = self.case.catalogues.bases[basis]
-        sensitive = {
-            path.partition(".")[0]
-            for path in paths
-            if self.case.catalogues.groups[path.partition(".")[0]].sensitive
+        parts = [path.partition(".") for path in paths]
+        documents = {
+            self._policy_document(
+                basis, self._class_of(self.case.stated[group].controller_of(member))
+            )
+            for group, _, member in parts
+            if self.case.catalogues.groups[group].sensitive
         }
-        documents = {self._policy_document(basis, self._controller(group)) for group in sensitive}
         return Grant(
             rule=rule.id,
             basis=basis,

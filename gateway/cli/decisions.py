@@ -15,11 +15,11 @@ from gateway.config import load_config
 from gateway.decide import decide_for
 from gateway.directory import Directory
 from gateway.instance import load_keys, load_law
+from gateway.known import for_event, replay
 from gateway.law import Law
 from gateway.model.decision import Proposal
 from gateway.model.ids import EventRef, PersonRef, RecipientId, RuleId, TaskId
 from gateway.model.party import Recipient
-from gateway.people import for_event, replay
 from gateway.store import history, tasks
 from gateway.store.all_events import events_of
 from gateway.store.group_commit import Staged

@@ -8,11 +8,11 @@ from typing import Final
 from gateway import clock
 from gateway.duties.conditions import Facts, holds, members_of
 from gateway.duties.consultation import Consultation, follow, release_date_stated
+from gateway.known import standing
 from gateway.model.event import Event
 from gateway.model.groups import parse_time
 from gateway.model.ids import OURSELVES, AgencyName
 from gateway.model.strict_json import JsonObject
-from gateway.people import standing
 from policies.clocks import Condition
 
 _ADULT: Final = 18

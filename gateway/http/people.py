@@ -23,11 +23,12 @@ from gateway import clock
 from gateway.directory import Directory
 from gateway.disclosure_log import entry
 from gateway.http.problems import problem
+from gateway.known import standing
 from gateway.model.event import Event
 from gateway.model.ids import OURSELVES, PersonRef, RecipientId
 from gateway.model.problem import MalformedEvent, Problem
 from gateway.model.strict_json import Json, JsonObject, read_object
-from gateway.people import MATCHED, standing
+from gateway.people import MATCHED
 from gateway.reading import (
     JUSTIFICATION_HEADER,
     MAX_JUSTIFICATION,

@@ -5,17 +5,46 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.model.groups import PROVENANCE
 from gateway.model.ids import AgencyName, PersonRef
 from gateway.model.strict_json import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatedGroup:
-    """One field group as one agency last stated it. That agency is its controller."""
+class Origin:
+    """Whose statement a fact is, and how it is known."""
 
-    members: JsonObject
     controller: AgencyName
     as_of: datetime  # aware UTC
+    provenance: JsonObject  # the members of PROVENANCE, as stated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedGroup:
+    """One field group as it stands: the newest statement, and what an earlier one by another
+    agency said that nobody has said otherwise since. Each fact keeps its own controller."""
+
+    members: JsonObject  # the provenance among them is the newest statement's
+    controller: AgencyName  # of the newest statement
+    as_of: datetime  # aware UTC
+    earlier: Mapping[str, Origin] = field(default_factory=dict)  # by member: not the newest's
+
+    def origin(self, member: str) -> Origin:
+        """Return whose statement a member is."""
+        return self.earlier.get(member) or Origin(
+            controller=self.controller,
+            as_of=self.as_of,
+            provenance={
+                mark: self.members[mark]
+                for mark in PROVENANCE
+                if self.members.get(mark) is not None
+            },
+        )
+
+    def controller_of(self, member: str) -> AgencyName:
+        """Return who may disclose a member."""
+        found = self.earlier.get(member)
+        return found.controller if found else self.controller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,4 +52,4 @@ class Person:
     """The data subject: everything now held that a rule might permit some recipient to learn."""
 
     ref: PersonRef
-    facts: Mapping[str, StatedGroup] = field(default_factory=dict)  # group name -> latest statement
+    facts: Mapping[str, StatedGroup] = field(default_factory=dict)  # group name -> what stands

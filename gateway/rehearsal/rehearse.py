@@ -12,13 +12,13 @@ from typing import Final
 
 from gateway.candidates import Candidates
 from gateway.decide import decide, decide_for
+from gateway.known import for_event, with_event
 from gateway.model.decision import Permit, Refusal
 from gateway.model.event import CanonicalEvent, Event
 from gateway.model.ids import AgencyName, EventRef, PersonRef, RecipientId
 from gateway.model.party import Recipient
 from gateway.model.person import Person
 from gateway.model.strict_json import Json
-from gateway.people import for_event, with_event
 from policies.evaluate import evaluate
 from policies.facts import classify
 from policies.review.model_cases import model_recipients, model_sender

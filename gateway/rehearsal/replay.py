@@ -11,12 +11,12 @@ from typing import Literal
 
 from gateway.candidates import Candidates
 from gateway.decide import decide
+from gateway.known import for_event, with_event
 from gateway.model.decision import Permit, Refusal
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef, PersonRef, RecipientId
 from gateway.model.party import Recipient
 from gateway.model.person import Person
-from gateway.people import for_event, with_event
 from policies.rulebook import Rulebook
 
 Effect = Literal["newly-told", "no-longer-told", "told-otherwise"]

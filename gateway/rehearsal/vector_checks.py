@@ -51,7 +51,7 @@ def _adapter(vector: Vector, _vectors: Vectors, _rulebook: Rulebook) -> Outcome:
         return NOT_RUN
     body = json.dumps(vector.input["body"]).encode()
     try:
-        events = adapter.translate(body, source=_SOURCE)
+        events = adapter.translate(body, source=_SOURCE).events
     except UnsupportedEvent as error:
         needs = "needs-human" if error.needs_human else "not-translated"
         return Outcome(verdict="TASK" if error.needs_human else "NOTHING", says=(needs,))

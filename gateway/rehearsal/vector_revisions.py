@@ -16,13 +16,13 @@ from gateway import clock
 from gateway.circumstances import Circumstances
 from gateway.directory import Directory
 from gateway.disclose import Disclosing
+from gateway.known import with_event
 from gateway.law import Law
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, AlertId, EndpointId, EventRef, RecipientId
 from gateway.model.kinds import REVISING_KINDS
 from gateway.model.party import Agency, Endpoint, Recipient
 from gateway.model.person import Person
-from gateway.people import with_event
 from gateway.revise import Plan, plan_reversal, plan_revision
 from gateway.store.history import Alert, Past
 from gateway.telling import Telling

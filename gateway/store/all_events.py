@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import apsw
 
+from gateway.known import standing
 from gateway.model.event import Event
 from gateway.model.ids import PersonRef
 from gateway.model.problem import MalformedEvent
-from gateway.people import standing
 from gateway.store.history import past_of
 from gateway.store.merges import root
 from gateway.store.sealed import SealedStore

@@ -8,12 +8,13 @@ import hmac
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import apsw
 import orjson
 
 from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef
-from gateway.model.person import Person, StatedGroup
+from gateway.model.person import Origin, Person, StatedGroup
 from keys.at_rest import DataKey, KeyEncryptionKey
 
 _CACHED_KEYS = 4096
@@ -99,7 +100,15 @@ class Held:
 def _seal_facts(key: DataKey, person: Person) -> bytes:
     """Seal what is known of a person for their row."""
     plain = {
-        name: [group.members, group.controller, group.as_of.isoformat()]
+        name: [
+            group.members,
+            group.controller,
+            group.as_of.isoformat(),
+            {
+                member: [one.controller, one.as_of.isoformat(), one.provenance]
+                for member, one in group.earlier.items()
+            },
+        ]
         for name, group in person.facts.items()
     }
     return key.seal(orjson.dumps(plain), _facts_context(person.ref))
@@ -121,9 +130,19 @@ def open_facts(key: DataKey, ref: PersonRef, sealed: bytes | None) -> Person:
                 members=members,
                 controller=AgencyName(controller),
                 as_of=datetime.fromisoformat(as_of),
+                earlier={member: _origin(one) for member, one in earlier.items()},
             )
-            for name, (members, controller, as_of) in plain.items()
+            for name, (members, controller, as_of, earlier) in plain.items()
         },
+    )
+
+
+def _origin(plain: list[Any]) -> Origin:
+    controller, as_of, provenance = plain
+    return Origin(
+        controller=AgencyName(controller),
+        as_of=datetime.fromisoformat(as_of),
+        provenance=provenance,
     )
 
 

@@ -20,6 +20,7 @@ from gateway.demo.cast import AREA, make_readers
 from gateway.disclose import Disclosing, Revision, Told, disclose, recall, reference
 from gateway.disclosure_log.canonical import canonical_json
 from gateway.instance import load_law
+from gateway.known import with_event
 from gateway.model.decision import Permit, Reason, Refusal, Withheld
 from gateway.model.event import Event
 from gateway.model.groups import GROUP_NAMES
@@ -27,7 +28,6 @@ from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef
 from gateway.model.party import Recipient, RecipientKey
 from gateway.model.person import Person, StatedGroup
 from gateway.model.strict_json import JsonObject
-from gateway.people import with_event
 from keys.cms import MailSigner
 from keys.seal import open_sealed
 from tests import canaries

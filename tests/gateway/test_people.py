@@ -6,19 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.known import for_event, with_event
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef, PersonRef
 from gateway.model.kinds import KINDS
 from gateway.model.person import Person
-from gateway.people import (
-    MATCHED,
-    Known,
-    for_event,
-    matching_identifiers,
-    resolve,
-    unmatched_nhs_number,
-    with_event,
-)
+from gateway.people import MATCHED, Known, matching_identifiers, resolve, unmatched_nhs_number
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ALICE, BOB = PersonRef("per_a"), PersonRef("per_b")
@@ -230,11 +223,46 @@ def test_the_same_agency_adds_to_what_it_said_and_replaces_members_it_names() ->
     assert with_event(person, later).facts["custody"].members == {"prison": "EXJ", "licence": False}
 
 
-def test_another_agency_replaces_a_group_whole() -> None:
+LATER = NOW + dt.timedelta(hours=1)
+
+
+def test_what_another_agency_does_not_name_stands_and_stays_whose_it_was() -> None:
+    rosh = {"overall": "high", "children": "high", "as_of": NOW.isoformat(), "verified": True}
+    person = with_event(Person(ref=ALICE), event({"rosh": rosh}))
+    thin = event({"rosh": {"overall": "very_high"}}, agency="probation", at=LATER)
+    stated = with_event(person, thin).facts["rosh"]
+    assert stated.members == {"overall": "very_high", "children": "high"}
+    assert stated.controller == stated.controller_of("overall") == "probation"
+    origin = stated.origin("children")
+    assert (origin.controller, origin.as_of) == ("prison", NOW)
+    assert origin.provenance == {"as_of": NOW.isoformat(), "verified": True}
+    again = with_event(with_event(person, thin), event({"rosh": {"children": "low"}}, at=LATER))
+    assert again.facts["rosh"].controller_of("children") == "prison"
+    assert again.facts["rosh"].controller_of("overall") == "probation"
+
+
+def test_a_level_is_of_the_category_its_agency_stated() -> None:
     person = with_event(Person(ref=ALICE), event({"mappa": {"category": 2, "level": 3}}))
-    later = event({"mappa": {"category": 2}}, agency="probation", at=NOW + dt.timedelta(hours=1))
-    stated = with_event(person, later).facts["mappa"]
-    assert (stated.members, stated.controller) == ({"category": 2}, "probation")
+    same = event({"mappa": {"category": 2}}, agency="probation", at=LATER)
+    assert with_event(person, same).facts["mappa"].members == {"category": 2, "level": 3}
+    other = event({"mappa": {"category": 3}}, agency="probation", at=LATER)
+    assert with_event(person, other).facts["mappa"].members == {"category": 3}
+
+
+def test_one_agencys_address_never_stands_under_anothers_status() -> None:
+    here = {"address_status": "CONFIRMED", "address": {"lines": ["1 Example Street"]}}
+    person = with_event(Person(ref=ALICE), event({"location": here | {"home_area": "kent"}}))
+    nowhere = event({"location": {"address_status": "NFA"}}, agency="housing", at=LATER)
+    members = with_event(person, nowhere).facts["location"].members
+    assert members == {"address_status": "NFA", "home_area": "kent"}
+
+
+def test_what_an_agency_excluded_outlives_anothers_marking() -> None:
+    person = with_event(Person(ref=ALICE), event({"handling": {"excluded": ["Example Housing"]}}))
+    marked = event({"handling": {"marking": "OFFICIAL"}}, agency="police", at=LATER)
+    stated = with_event(person, marked).facts["handling"]
+    assert stated.members == {"marking": "OFFICIAL", "excluded": ["Example Housing"]}
+    assert stated.controller_of("excluded") == "prison"
 
 
 def test_identifiers_add_up_across_agencies() -> None:
@@ -248,6 +276,28 @@ def test_a_late_event_never_overwrites_newer_state() -> None:
     person = with_event(Person(ref=ALICE), event({"mappa": {"level": 3}}))
     late = event({"mappa": {"level": 1}}, at=NOW - dt.timedelta(days=1))
     assert with_event(person, late).facts["mappa"].members == {"level": 3}
+
+
+def test_a_late_event_adds_what_nobody_said_since() -> None:
+    person = with_event(Person(ref=ALICE), event({"identifiers": {"noms": "Z0001ZZ"}}))
+    earlier = NOW - dt.timedelta(days=1)
+    late = event({"identifiers": {"crn": "Z000001"}}, agency="probation", at=earlier)
+    members = with_event(person, late).facts["identifiers"].members
+    assert members == {"noms": "Z0001ZZ", "crn": "Z000001"}
+    person = with_event(Person(ref=ALICE), event({"mappa": {"category": 2}}))
+    level = event({"mappa": {"category": 2, "level": 3}}, agency="probation", at=earlier)
+    stated = with_event(person, level).facts["mappa"]
+    assert stated.members == {"category": 2, "level": 3}
+    assert (stated.controller, stated.controller_of("level")) == ("prison", "probation")
+    of_another = event({"mappa": {"category": 3, "level": 3}}, agency="probation", at=earlier)
+    assert with_event(person, of_another).facts["mappa"].members == {"category": 2}
+
+
+def test_a_late_event_brings_no_cancelled_date_back() -> None:
+    cancelled = event({"custody": {"prison": "EXI"}}, kind="release.cancelled")
+    person = with_event(Person(ref=ALICE), cancelled)
+    late = event({"custody": {"planned_date": "2026-04-01"}}, at=NOW - dt.timedelta(days=1))
+    assert with_event(person, late).facts["custody"].members == {"prison": "EXI"}
 
 
 def test_a_cancelled_release_leaves_no_date_standing() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.known import replay, standing, with_event
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef, PersonRef
 from gateway.model.person import Person
-from gateway.people import replay, standing, with_event
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 ALICE = PersonRef("per_a")

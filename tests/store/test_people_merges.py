@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import clock
+from gateway.known import replay
 from gateway.model.ids import EventRef, PersonRef
-from gateway.people import replay
 from gateway.store import people
 from gateway.store.merges import history, join, part, records, root
 from gateway.store.people import Act, NotPossible

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.disclosure_log.checkpoint import LogKey
+from gateway.known import with_event
 from gateway.model.event import Event
 from gateway.model.ids import AlertId, PersonRef
-from gateway.people import with_event
 from gateway.store.decisions import Decided, commit
 from gateway.store.sealed import SealedStore
 from gateway.store.sqlite import StoreUnavailable
