@@ -18,8 +18,9 @@ def find_adapters() -> Mapping[str, Adapter]:
     """Import every installed adapter and return them by name, sorted.
 
     Raises:
-        UnusableAdapter: two of one name, one under another name than its own, or one that does
-            not meet the contract. What importing an adapter raises comes through.
+        UnusableAdapter: two of one name, one under another name than its own, one that is no
+            `Adapter`, or one that neither reads nor writes. What importing an adapter raises
+            comes through.
 
     Reads the metadata of installed packages; call once, at start.
     """
@@ -29,8 +30,10 @@ def find_adapters() -> Mapping[str, Adapter]:
             raise UnusableAdapter(f"two installed adapters are called {entry.name}")
         adapter = entry.load()
         if not isinstance(adapter, Adapter):
-            raise UnusableAdapter(f"{entry.name} has no name or no translate")
+            raise UnusableAdapter(f"{entry.name} is not an adapters.contract.Adapter")
         if adapter.name != entry.name:
             raise UnusableAdapter(f"{entry.name} gives another name for itself")
+        if adapter.inbound is None and not adapter.outbound:
+            raise UnusableAdapter(f"{entry.name} neither reads nor writes")
         found[entry.name] = adapter
     return MappingProxyType(found)

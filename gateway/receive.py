@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from adapters.contract import Adapter, UnsupportedEvent
+from adapters.contract import Adapter, Translation, UnsupportedEvent
 from gateway.model.event import CanonicalEvent, parse_cloudevent
 from gateway.model.groups import OWN_GROUPS
 from gateway.model.ids import AgencyName
@@ -43,6 +43,18 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     adapter: str | None = None  # the name in /v1/events/{adapter}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fed:
+    """One message that a feed fetched. Who sent it is known by where it was fetched: the queue,
+    mailbox, certificate or folder that the configuration gives to this agency and no other."""
+
+    feed: str  # its name in the configuration
+    agency: AgencyName
+    message_id: str  # the same for a message fetched again
+    body: bytes
+    adapter: str | None = None  # None: canonical events
 
 
 class UntrustedSource(Exception):
@@ -99,8 +111,8 @@ def receive(request: Request, context: Receiving) -> Posted:
     _verify(request, agency or _NOBODY, context)
     if agency is None or not agency.active:
         raise UntrustedSource("no-match")
-    events = _events(request, mode, agency, value, context)
-    for event in events:
+    translation = _events(request, mode, agency, value, context)
+    for event in translation.events:
         _authorise(event, agency, context)
     headers = request.headers
     return Posted(
@@ -109,15 +121,53 @@ def receive(request: Request, context: Receiving) -> Posted:
         timestamp=headers["webhook-timestamp"],
         signature=headers["webhook-signature"],
         signed=_attributes(request) + request.body if mode == "binary" else request.body,
-        raw=None if mode == "structured" else request.body if len(events) == 1 else None,
-        events=events,
+        raw=None if mode == "structured" else _evidence(request.body, translation),
+        events=translation.events,
+        unread=len(translation.unread),
     )
 
 
-def check_offline(
-    body: bytes, *, adapter: Adapter | None, source: str
-) -> tuple[CanonicalEvent, ...]:
-    """Return the events receive would see in these bytes, leaving out who sent them.
+def receive_fed(fed: Fed, context: Receiving) -> Posted:
+    """Check one fetched message and return its events: as `receive`, but for the signature, which
+    the feed stands in for.
+
+    Raises:
+        UnsupportedContent: no adapter of that name reads anything.
+        UntrustedSource: no such agency, or it is no longer active.
+        MalformedEvent, UnsupportedEvent, NotAllowed, NeedsHuman.
+
+    Pure.
+    """
+    agency = context.find_agency(fed.agency)
+    if agency is None or not agency.active:
+        raise UntrustedSource("no-match")
+    translation = (
+        _canonical(read_json(fed.body))
+        if fed.adapter is None
+        else _through(fed.adapter, fed.body, agency, context)
+    )
+    for event in translation.events:
+        _authorise(event, agency, context)
+    return Posted(
+        agency=agency.name,
+        message_id=f"{fed.feed}:{fed.message_id}",
+        timestamp="feed",
+        signature=fed.feed,
+        signed=fed.body,
+        raw=_evidence(fed.body, translation) if fed.adapter else None,
+        events=translation.events,
+        unread=len(translation.unread),
+    )
+
+
+def _evidence(body: bytes, translation: Translation) -> bytes | None:
+    """Return the agency's own bytes where they are about one event: sealed under its person's
+    key, they must not hold another's facts."""
+    return body if len(translation.events) == 1 else None
+
+
+def check_offline(body: bytes, *, adapter: Adapter | None, source: str) -> Translation:
+    """Return what receive would see in these bytes, leaving out who sent them.
 
     Raises:
         MalformedEvent, UnsupportedEvent. Pure.
@@ -125,13 +175,12 @@ def check_offline(
     if len(body) > MAX_BODY_BYTES:
         raise MalformedEvent(Problem(path="$", reason=f"larger than {MAX_BODY_BYTES} bytes"))
     if adapter is not None:
-        events = adapter.translate(body, source=source)
+        translation = adapter.translate(body, source=source)
     else:
-        value = read_json(body)
-        events = _batch(value) if isinstance(value, list) else (parse_cloudevent(value),)
-    for event in events:
+        translation = _canonical(read_json(body))
+    for event in translation.events:
         _identifiable(event)
-    return events
+    return translation
 
 
 def _mode(request: Request) -> str:
@@ -192,24 +241,39 @@ def verify_agency(
 
 def _events(
     request: Request, mode: str, agency: Agency, value: Json, context: Receiving
-) -> tuple[CanonicalEvent, ...]:
+) -> Translation:
     if mode == "adapter":
-        adapter = context.adapters.get(request.adapter or "")
-        if adapter is None:
-            raise UnsupportedContent("no adapter of that name; GET /v1/adapters lists them")
-        try:
-            return adapter.translate(request.body, source=agency.urn)
-        except UnsupportedEvent as error:
-            if error.needs_human:
-                raise NeedsHuman(agency.name, error) from error
-            raise
+        return _through(request.adapter or "", request.body, agency, context)
     if value is None:
         value = read_json(request.body)
     if mode == "binary":
-        return (parse_cloudevent(_from_headers(request, value)),)
+        value = _from_headers(request, value)
     if mode == "batch":
-        return _batch(value)
-    return (parse_cloudevent(value),)
+        return Translation(events=_batch(value))
+    return Translation(events=(parse_cloudevent(value),))
+
+
+def _through(name: str, body: bytes, agency: Agency, context: Receiving) -> Translation:
+    adapter = context.adapters.get(name)
+    if adapter is None or adapter.inbound is None:
+        raise UnsupportedContent(
+            "no adapter of that name reads events; GET /v1/adapters lists them"
+        )
+    try:
+        translation = adapter.translate(body, source=agency.urn)
+    except UnsupportedEvent as error:
+        if error.needs_human:
+            raise NeedsHuman(agency.name, error) from error
+        raise
+    if len(translation.events) > MAX_BATCH:
+        raise MalformedEvent(Problem(path="$", reason=f"more than {MAX_BATCH} events in one post"))
+    return translation
+
+
+def _canonical(value: Json) -> Translation:
+    if isinstance(value, list):
+        return Translation(events=_batch(value))
+    return Translation(events=(parse_cloudevent(value),))
 
 
 def _batch(value: Json) -> tuple[CanonicalEvent, ...]:
@@ -267,19 +331,3 @@ def _identifiable(event: CanonicalEvent) -> None:
                 reason="needs a noms, crn, pnc, cro or nhs_number",
             )
         )
-
-
-__all__ = [
-    "BATCH",
-    "MAX_BODY_BYTES",
-    "STRUCTURED",
-    "NeedsHuman",
-    "NotAllowed",
-    "Receiving",
-    "Request",
-    "UnsupportedContent",
-    "UnsupportedEvent",
-    "UntrustedSource",
-    "check_offline",
-    "receive",
-]

@@ -1,17 +1,19 @@
 """HMPPS domain events: what prisons and probation in England and Wales publish about a person.
 
-Every type not in the table below is refused as unsupported, so a new one is never taken for
-something it is not.
+Every type is in the catalogue, with what it may become or why it becomes nothing. One that is not
+in it is refused as unsupported, so a new one is never taken for something it is not.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapters.contract import Adapter
-from adapters.hmpps_domain_events import movements, registrations
+from adapters.contract import Adapter, Inbound, Outbound, Translation
+from adapters.hmpps_domain_events import alerts, identities, movements, registrations, thin
+from adapters.hmpps_domain_events.catalogue import CATALOGUE
 from adapters.hmpps_domain_events.envelope import DomainEvent, read_event
+from adapters.hmpps_domain_events.notice import render
 from adapters.hmpps_domain_events.report import Report, canonical_event
-from gateway.model.event import CanonicalEvent
+from adapters.kit.framing import json_values
 
 KNOWN_VERSION: Final = 1
 
@@ -20,40 +22,45 @@ TRANSLATED: Final[Mapping[str, Callable[[DomainEvent], Report]]] = {
     movements.IMMEDIATE_RELEASE: movements.departure,
     movements.SETTLED_RECEPTION: movements.reception,
     movements.IMMEDIATE_RECEPTION: movements.reception,
-    movements.MERGE: movements.merge,
-    movements.OVERDUE: movements.overdue,
-    registrations.ADDED: registrations.registered,
-    registrations.UPDATED: registrations.registered,
+    identities.MERGED: identities.merged,
+    identities.LINKED: identities.linked,
+    alerts.CREATED: alerts.raised,
+    alerts.INACTIVE: alerts.ended,
+    alerts.DELETED: alerts.ended,
+    registrations.ADDED: registrations.added,
+    registrations.UPDATED: registrations.updated,
     registrations.DEREGISTERED: registrations.deregistered,
-    registrations.LICENCE_ACTIVATED: registrations.licence_activated,
+    registrations.DELETED: registrations.deleted,
+    registrations.MAPPA_CREATED: registrations.mappa_information,
+    registrations.MAPPA_UPDATED: registrations.mappa_information,
+    **dict.fromkeys(thin.THIN, thin.report),
 }
 
 
-class HmppsDomainEvents:
-    """The adapter; see `adapters.contract.Adapter` for what it keeps to."""
+def translate(body: bytes, source: str) -> Translation:
+    """Return the one event this message reports.
 
-    name: Final = "hmpps_domain_events"
+    Args:
+        body: A domain event as JSON, bare or as the Message of an SNS notification.
+        source: The sending agency's URN.
 
-    def translate(self, body: bytes, *, source: str) -> tuple[CanonicalEvent, ...]:
-        """Return the one event this message reports.
+    Raises:
+        MalformedEvent, UnsupportedEvent: as the contract says.
 
-        Args:
-            body: A domain event as JSON, bare or as the Message of an SNS notification.
-            source: The sending agency's URN.
-
-        Raises:
-            MalformedEvent, UnsupportedEvent: as the contract says.
-
-        Pure.
-        """
-        event = read_event(body)
-        report = TRANSLATED.get(event.event_type)
-        if report is None:
-            raise event.unsupported(
-                ".eventType", "events of this type are not translated", needs_human=False
-            )
-        _check_version(event)
-        return (canonical_event(event, report(event), source=source),)
+    Pure.
+    """
+    event = read_event(body)
+    entry = CATALOGUE.get(event.event_type)
+    if entry is None:
+        raise event.unsupported(".eventType", "not a type in the catalogue", needs_human=False)
+    if not entry.kinds:
+        reason = f"needs a human: {entry.why}" if entry.needs_human else entry.why
+        raise event.unsupported(".eventType", reason, needs_human=entry.needs_human)
+    _check_version(event)
+    report = TRANSLATED[event.event_type](event)
+    return Translation(
+        events=(canonical_event(event, report, source=source),), unread=event.unread()
+    )
 
 
 def _check_version(event: DomainEvent) -> None:
@@ -65,4 +72,9 @@ def _check_version(event: DomainEvent) -> None:
         )
 
 
-ADAPTER: Final[Adapter] = HmppsDomainEvents()
+ADAPTER: Final = Adapter(
+    name="hmpps_domain_events",
+    title="Prisons and probation: HMPPS domain events",
+    inbound=Inbound(media_types=("application/json",), translate=translate, split=json_values),
+    outbound=(Outbound(form="thin", media_type="application/json", render=render),),
+)

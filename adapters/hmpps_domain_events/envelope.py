@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from adapters.contract import UnsupportedEvent
+from adapters.kit.members import Members
 from gateway.model.groups import parse_time
 from gateway.model.identifiers import check_crn, check_noms
 from gateway.model.problem import MalformedEvent, Problem
@@ -21,6 +22,24 @@ _PERSON_TYPES: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
     "nomsNumber": ("noms", check_noms),
     "CRN": ("crn", check_crn),
 }
+# What producers call a prison number where they state it outside personReference.
+_NOMS_MEMBERS: Final = ("nomsNumber", "prisonerNumber", "prisonerId", "offenderNo", "prisonNumber")
+
+# When it was published, words for people, and where a permitted service may fetch the rest: none
+# is a fact of the event. The reason is repeated here by some producers; it counts where it belongs.
+_ASIDE: Final = ("publishedAt", "description", "detailUrl", "reason")
+# Numbers of rows in the sender's own systems, who typed it in, and texts for developers.
+_ADDITIONAL_ASIDE: Final = (
+    "bookingId", "sentenceCalculationId", "details", "registerTypeDescription",
+    "registrationCategoryDescription", "registrationLevelDescription", "createdDateAndTime",
+    "updatedDateAndTime", "registrationDate", "deregistrationDate", "bookingNumber", "contactId",
+    "occurrenceId", "source", "addressStatus",
+)  # fmt: skip
+# The notification's own: who sent it through whom, and how to check or stop that.
+_NOTIFICATION_ASIDE: Final = (
+    "Type", "MessageId", "TopicArn", "Subject", "Timestamp", "SignatureVersion", "Signature",
+    "SigningCertURL", "UnsubscribeURL", "MessageAttributes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +51,9 @@ class DomainEvent:
     version: Json  # unread: types that are not translated state it in forms of their own
     occurred_at: datetime  # aware
     occurred_text: str  # the same as sent: up to nanoseconds, with its own offset
-    additional: JsonObject  # additionalInformation
-    person_reference: Json
+    members: Members  # the event itself
+    additional: Members  # additionalInformation
+    around: Members | None = None  # the notification it came in
 
     def text(self, name: str) -> str | None:
         """Return a member of additionalInformation; None when missing, null or empty.
@@ -41,10 +61,23 @@ class DomainEvent:
         Raises:
             MalformedEvent: it is not a string.
         """
-        value = self.additional.get(name)
-        if value is not None and not isinstance(value, str):
-            raise self.malformed(f".additionalInformation.{name}", "must be a string")
-        return value or None
+        return self.additional.text(name)
+
+    def reference(self, name: str) -> str:
+        """Return a number or text of additionalInformation that names something, "" if missing.
+
+        Raises:
+            MalformedEvent: it is neither.
+        """
+        value = self.additional.raw(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        return self.text(name) or ""
+
+    def unread(self) -> tuple[str, ...]:
+        """Return the paths of members that this adapter does not know."""
+        around = () if self.around is None else self.around.unread()
+        return (*around, *self.members.unread())
 
     def identifiers(self) -> JsonObject:
         """Return the person's ``noms`` and ``crn``, as far as stated; at least one.
@@ -80,15 +113,22 @@ class DomainEvent:
             needs_human=needs_human,
         )
 
+    def unclear(self, name: str, reason: str) -> UnsupportedEvent:
+        """Return the error that asks for a human, about a member of additionalInformation."""
+        return self.unsupported(_below(name), f"needs a human: {reason}", needs_human=True)
+
+    def passed_over(self, name: str, reason: str) -> UnsupportedEvent:
+        """Return the error that says why this event is nobody's business here."""
+        return self.unsupported(_below(name), reason, needs_human=False)
+
     def _stated_identifiers(self) -> Iterator[tuple[str, str, str]]:
         """Yield type, value and path of every identifier, in document order."""
-        noms = self.text("nomsNumber")
-        if noms is not None:
-            yield "nomsNumber", noms, ".additionalInformation.nomsNumber"
-        reference = {} if self.person_reference is None else self.person_reference
-        if not isinstance(reference, dict):
-            raise self.malformed(".personReference", "must be an object")
-        stated = reference.get("identifiers") or []
+        for name in _NOMS_MEMBERS:
+            noms = self.text(name)
+            if noms is not None:
+                yield "NOMS", noms, f".additionalInformation.{name}"
+        reference = self.members.object("personReference")
+        stated = [] if reference is None else reference.raw("identifiers") or []
         if not isinstance(stated, list):
             raise self.malformed(".personReference.identifiers", "must be an array")
         for index, item in enumerate(stated):
@@ -99,6 +139,10 @@ class DomainEvent:
             if not isinstance(type_, str) or not isinstance(value, str):
                 raise self.malformed(path, "must have a type and a value, both strings")
             yield type_, value, f"{path}.value"
+
+
+def _below(name: str) -> str:
+    return ".additionalInformation" + (f".{name}" if name else "")
 
 
 def read_event(body: bytes) -> DomainEvent:
@@ -112,17 +156,19 @@ def read_event(body: bytes) -> DomainEvent:
     """
     value = read_object(body)
     if "eventType" not in value and "Type" in value:
-        return _envelope(_notified(value), "$.Message")
-    return _envelope(value, "$")
+        around = Members(value)
+        around.ignore(*_NOTIFICATION_ASIDE)
+        return _envelope(_notified(value, around), "$.Message", around)
+    return _envelope(value, "$", None)
 
 
-def _notified(notification: JsonObject) -> JsonObject:
+def _notified(notification: JsonObject, around: Members) -> JsonObject:
     """Return the event an SNS notification carries as text."""
     if notification["Type"] != "Notification":
         raise UnsupportedEvent(
             Problem(path="$.Type", reason="not a notification of an event"), event_type=""
         )
-    message = notification.get("Message")
+    message = around.raw("Message")
     if not isinstance(message, str):
         raise MalformedEvent(Problem(path="$.Message", reason="must be the event as JSON text"))
     try:
@@ -136,27 +182,29 @@ def _notified(notification: JsonObject) -> JsonObject:
         ) from None
 
 
-def _envelope(value: JsonObject, path: str) -> DomainEvent:
-    event_type, occurred = value.get("eventType"), value.get("occurredAt")
-    additional = value.get("additionalInformation")
+def _envelope(value: JsonObject, path: str, around: Members | None) -> DomainEvent:
+    members = Members(value, path)
+    members.ignore(*_ASIDE)
+    event_type, occurred = members.raw("eventType"), members.raw("occurredAt")
     if not isinstance(event_type, str) or not event_type:
-        raise MalformedEvent(Problem(path=f"{path}.eventType", reason="required, a string"))
+        raise members.malformed("eventType", "required, a string")
     if not isinstance(occurred, str):
-        raise MalformedEvent(Problem(path=f"{path}.occurredAt", reason="required, a string"))
-    if additional is not None and not isinstance(additional, dict):
-        raise MalformedEvent(
-            Problem(path=f"{path}.additionalInformation", reason="must be an object")
-        )
+        raise members.malformed("occurredAt", "required, a string")
+    additional = members.object("additionalInformation")
+    if additional is None:
+        additional = Members({}, f"{path}.additionalInformation")
+    additional.ignore(*_ADDITIONAL_ASIDE)
     try:
         occurred_at = parse_time(occurred)
     except ValueError as error:
-        raise MalformedEvent(Problem(path=f"{path}.occurredAt", reason=str(error))) from None
+        raise members.malformed("occurredAt", str(error)) from None
     return DomainEvent(
         path=path,
         event_type=event_type,
-        version=value.get("version"),
+        version=members.raw("version"),
         occurred_at=occurred_at,
         occurred_text=occurred,
-        additional=additional or {},
-        person_reference=value.get("personReference"),
+        members=members,
+        additional=additional,
+        around=around,
     )

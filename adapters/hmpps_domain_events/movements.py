@@ -6,7 +6,6 @@ Source: hmpps-domain-events value sets; prison-custody-status-to-delius movement
 
 from typing import Final
 
-from adapters.contract import UnsupportedEvent
 from adapters.hmpps_domain_events.envelope import DomainEvent
 from adapters.hmpps_domain_events.report import NOMIS, Report
 from gateway.model.strict_json import JsonObject
@@ -18,10 +17,13 @@ SETTLED_RELEASE: Final = "prison-offender-events.prisoner.released"
 IMMEDIATE_RELEASE: Final = "prisoner-offender-search.prisoner.released"
 SETTLED_RECEPTION: Final = "prison-offender-events.prisoner.received"
 IMMEDIATE_RECEPTION: Final = "prisoner-offender-search.prisoner.received"
-MERGE: Final = "prison-offender-events.prisoner.merged"
-OVERDUE: Final = "person.temporary-absence.overdue"
 
 _IMMEDIATE: Final = frozenset({IMMEDIATE_RELEASE, IMMEDIATE_RECEPTION})
+# Known, and not asked for where the movement code or the reason has said enough.
+_MEMBERS: Final = (
+    "nomisMovementReasonCode", "currentLocation", "currentPrisonStatus", "prisonId",
+    "probableCause",
+)  # fmt: skip
 _UNDER_CARE: Final = "UNDER_PRISON_CARE"
 _NOT_UNDER_CARE: Final = "NOT_UNDER_PRISON_CARE"
 
@@ -70,6 +72,7 @@ def departure(event: DomainEvent) -> Report:
             the immediate report of a release, which the settled one will confirm.
         MalformedEvent: a member that is read is not a string.
     """
+    event.additional.ignore(*_MEMBERS)
     reason = event.text("reason") or ""
     kind = _kind_of_code(event, reason) or _kind_of_reason(event, reason)
     facts: dict[str, JsonObject] = {}
@@ -87,50 +90,20 @@ def reception(event: DomainEvent) -> Report:
         UnsupportedEvent: reason unknown, or the status contradicts it; a human must look.
         MalformedEvent: a member that is read is not a string.
     """
+    event.additional.ignore(*_MEMBERS)
     reason = event.text("reason") or ""
     if reason not in _RECEPTION_REASONS:
-        raise _unclear(event, ".reason", "not a reason known to mean a reception")
+        raise event.unclear("reason", "not a reason known to mean a reception")
     if event.text("currentPrisonStatus") not in {None, _UNDER_CARE}:
-        raise _unclear(event, ".currentPrisonStatus", "contradicts a reception")
-    recalled = reason == "ADMISSION" and event.text("probableCause") == "RECALL"
+        raise event.unclear("currentPrisonStatus", "contradicts a reception")
+    # Only the settled report has a cause, and one that is sure enough to tell.
+    recalled = (
+        event.event_type == SETTLED_RECEPTION
+        and reason == "ADMISSION"
+        and event.text("probableCause") == "RECALL"
+    )
     kind = "custody.recalled" if recalled else "custody.received"
     return _movement(event, kind, reason, {"custody": _custody(event)})
-
-
-def merge(event: DomainEvent) -> Report:
-    """Return which prison number lives on and which it replaces.
-
-    Raises:
-        UnsupportedEvent: the two are the same number, or the reason is no merge.
-        MalformedEvent: either number is missing or not a string.
-    """
-    reason = event.text("reason") or "MERGE"
-    kept, removed = event.text("nomsNumber"), event.text("removedNomsNumber")
-    if kept is None or removed is None:
-        missing = "nomsNumber" if kept is None else "removedNomsNumber"
-        raise event.malformed(f".additionalInformation.{missing}", "required of a merge")
-    if reason != "MERGE" or kept == removed:
-        raise _unclear(event, "", "contradicts a merge of two records")
-    return Report(
-        kind="person.merged",
-        system=NOMIS,
-        told_apart_by=(reason, removed),
-        facts={"identifiers": {"superseded_noms": removed}},
-    )
-
-
-def overdue(event: DomainEvent) -> Report:
-    """Return that someone let out for a time has not come back.
-
-    Raises:
-        MalformedEvent: a member that is read is not a string.
-    """
-    recorded_in = event.text("source")
-    return Report(
-        kind="release.overdue",
-        system="DPS" if recorded_in == "DPS" else NOMIS,
-        told_apart_by=(event.text("id") or "",),
-    )
 
 
 def _kind_of_code(event: DomainEvent, reason: str) -> str | None:
@@ -138,7 +111,7 @@ def _kind_of_code(event: DomainEvent, reason: str) -> str | None:
     code = (event.text("nomisMovementReasonCode") or "").strip().upper()
     kind = _KIND_BY_CODE.get(code)
     if kind is not None and reason != "RELEASED" and kind != _KIND_BY_REASON.get(reason):
-        raise _unclear(event, ".nomisMovementReasonCode", "contradicts the reason")
+        raise event.unclear("nomisMovementReasonCode", "contradicts the reason")
     return kind
 
 
@@ -147,7 +120,7 @@ def _kind_of_reason(event: DomainEvent, reason: str) -> str:
     kind = _KIND_BY_REASON.get(reason)
     status = event.text("currentPrisonStatus")
     if kind is None:
-        raise _unclear(event, ".reason", "not a reason known to mean one thing")
+        raise event.unclear("reason", "not a reason known to mean one thing")
     if event.event_type in _IMMEDIATE:
         if reason == "RELEASED":
             raise event.unsupported(
@@ -156,9 +129,9 @@ def _kind_of_reason(event: DomainEvent, reason: str) -> str:
                 needs_human=False,
             )
     elif status is None:
-        raise _unclear(event, ".currentPrisonStatus", "missing: the reason alone does not count")
+        raise event.unclear("currentPrisonStatus", "missing: the reason alone does not count")
     if not _consistent(reason, status, event.text("currentLocation")):
-        raise _unclear(event, ".currentPrisonStatus", "status or location contradicts the reason")
+        raise event.unclear("currentPrisonStatus", "status or location contradicts the reason")
     return kind
 
 
@@ -185,10 +158,4 @@ def _movement(event: DomainEvent, kind: str, reason: str, facts: dict[str, JsonO
         told_apart_by=(reason,),
         facts=facts,
         verified=event.event_type not in _IMMEDIATE,
-    )
-
-
-def _unclear(event: DomainEvent, member: str, reason: str) -> UnsupportedEvent:
-    return event.unsupported(
-        f".additionalInformation{member}", f"needs a human: {reason}", needs_human=True
     )

@@ -1,22 +1,26 @@
-"""Probation registrations: MAPPA status and risk of serious harm, as registered in nDelius; and
-the licence, which a service of its own keeps.
+"""Probation registrations and MAPPA information, as kept in nDelius.
 
-Source: hmpps-domain-events ``probation-case/registration-*``; hmpps-integration-api register codes.
+Source: hmpps-domain-events ``probation-case/registration-*``; hmpps-integration-api register codes;
+probation integrations for the MAPPA information.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.contract import UnsupportedEvent
 from adapters.hmpps_domain_events.envelope import DomainEvent
 from adapters.hmpps_domain_events.report import NDELIUS, Report
-from adapters.hmpps_domain_events.times import parse_java_date
+from adapters.kit.dates import parse_java_date
+from adapters.kit.statement import Assertion
 from gateway.model.strict_json import JsonObject
 
 ADDED: Final = "probation-case.registration.added"
 UPDATED: Final = "probation-case.registration.updated"
 DEREGISTERED: Final = "probation-case.registration.deregistered"
-LICENCE_ACTIVATED: Final = "create-and-vary-a-licence.licence.activated"
+DELETED: Final = "probation-case.registration.deleted"
+MAPPA_CREATED: Final = "probation-case.mappa-information.created"
+MAPPA_UPDATED: Final = "probation-case.mappa-information.updated"
 
 _MAPPA: Final = "MAPP"
 _ROSH: Final = {"RLRH": "low", "RMRH": "medium", "RHRH": "high"}
@@ -29,44 +33,131 @@ _LEVELS: Final[Mapping[str | None, int | None]] = {
 }  # fmt: skip
 
 
-def registered(event: DomainEvent) -> Report:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Register:
+    """A register that is a flag: on it or not, without a level."""
+
+    kind: str = "risk.flag_raised"
+    facts: Mapping[str, JsonObject] = field(default_factory=dict)
+    assertions: Mapping[str, Assertion] = field(default_factory=dict)
+
+
+_CHILD: Final = _Register(
+    kind="safeguarding.child_concern",
+    facts={"children": {"at_risk": True}},
+    assertions={"children": "assessment"},
+)
+_FLAGS: Final[Mapping[str | None, _Register]] = {
+    "RCCO": _CHILD,
+    "RCPR": _CHILD,
+    "RVAD": _Register(kind="safeguarding.adult_concern"),  # at risk, or a risk: it may be either
+    "STRG": _Register(),  # gangs
+    "AVIS": _Register(),  # a ViSOR record is held; its reference is not in the event
+    "WEAP": _Register(),
+    "WRSM": _Register(),  # warrant or summons
+    "ASFO": _Register(facts={"offence": {"serious_further_offence": True}}),
+}
+# Says that a victim contact scheme applies, not that a victim opted in: that unit says so itself.
+_VICTIM_CONTACT: Final = "INVI"
+
+
+def added(event: DomainEvent) -> Report:
+    """Return what a new registration states.
+
+    Raises:
+        UnsupportedEvent: a register of no concern, or (for a human) a category or level with no
+            meaning.
+        MalformedEvent: a date or a member that is read is not in its form.
+    """
+    flag = _FLAGS.get(event.text("registerTypeCode"))
+    if flag is None:
+        return updated(event)
+    _no_codes(event)
+    return _report(event, flag.kind, flag.facts, flag.assertions)
+
+
+def updated(event: DomainEvent) -> Report:
     """Return the MAPPA status or the risk of serious harm that a registration states.
 
     Raises:
-        UnsupportedEvent: another register, or (for a human) a category or level with no meaning.
-        MalformedEvent: a date or a member that is read is not in its form.
+        UnsupportedEvent, MalformedEvent: as `added`; or an update of a flag already raised.
     """
     register = event.text("registerTypeCode")
     if register == _MAPPA:
         return _report(event, "mappa.level_changed", {"mappa": _mappa(event)})
+    _no_codes(event)
     if register in _ROSH:
         return _report(event, "risk.assessed", {"rosh": _rosh(event, _ROSH[register])})
+    if register in _FLAGS:
+        raise event.passed_over("registerTypeCode", "a flag already raised: not said what changed")
     raise _other_register(event)
 
 
 def deregistered(event: DomainEvent) -> Report:
-    """Return that someone is no longer managed under MAPPA.
+    """Return that someone is no longer managed under MAPPA, or that a flag no longer applies.
 
     Raises:
         UnsupportedEvent: another register.
         MalformedEvent: a member that is read is not a string.
     """
-    if event.text("registerTypeCode") != _MAPPA:
-        raise _other_register(event)
-    return _report(event, "mappa.eligibility_ended", {})
+    if event.text("registerTypeCode") == _MAPPA:
+        _no_codes(event)
+        return _report(event, "mappa.eligibility_ended", {})
+    return _flag_ended(event)
 
 
-def licence_activated(event: DomainEvent) -> Report:
-    """Return that a licence is in force; its conditions are not in the event.
+def deleted(event: DomainEvent) -> Report:
+    """Return that a flag no longer applies.
 
     Raises:
+        UnsupportedEvent: another register; MAPPA, for a human: a deletion takes an earlier report
+            back without saying which, and management may go on under another registration.
         MalformedEvent: a member that is read is not a string.
     """
+    if event.text("registerTypeCode") == _MAPPA:
+        raise event.unclear("registerTypeCode", "takes back a report of MAPPA, not said which")
+    return _flag_ended(event)
+
+
+def mappa_information(event: DomainEvent) -> Report:
+    """Return the MAPPA category that nDelius holds for the case.
+
+    Raises:
+        UnsupportedEvent: the category is unknown, or (for a human) no category at all.
+        MalformedEvent: no category, or not a whole number.
+    """
+    mappa = event.additional.object("mappa")
+    category = None if mappa is None else mappa.number("category")
+    if category is None:
+        raise event.malformed(".additionalInformation.mappa.category", "required")
+    if category == 0:
+        raise event.passed_over("mappa.category", "0 is unknown upstream: nothing is stated")
+    if not 1 <= category <= 4:
+        raise event.unclear("mappa.category", "not a category with a known meaning")
     return Report(
-        kind="licence.activated",
-        system="Create and Vary a Licence",
-        told_apart_by=(event.text("licenceId") or "",),
+        kind="mappa.category_changed",
+        system=NDELIUS,
+        told_apart_by=(event.reference("contactId"),),
+        facts={"mappa": {"category": category}},
     )
+
+
+def _flag_ended(event: DomainEvent) -> Report:
+    register = event.text("registerTypeCode")
+    _no_codes(event)
+    if register in _ROSH:
+        raise event.passed_over(
+            "registerTypeCode",
+            "the level of risk that takes its place is a registration of its own",
+        )
+    if register in _FLAGS:
+        return _report(event, "risk.flag_ended", {})
+    raise _other_register(event)
+
+
+def _no_codes(event: DomainEvent) -> None:
+    # Only MAPPA has a category and a level: producers send them empty elsewhere.
+    event.additional.ignore("registrationCategoryCode", "registrationLevelCode")
 
 
 def _mappa(event: DomainEvent) -> JsonObject:
@@ -89,22 +180,33 @@ def _rosh(event: DomainEvent, overall: str) -> JsonObject:
 def _coded(event: DomainEvent, name: str, meanings: Mapping[str | None, int | None]) -> int | None:
     code = event.text(name)
     if code not in meanings:
-        raise event.unsupported(
-            f".additionalInformation.{name}",
-            "needs a human: not a code with a known meaning",
-            needs_human=True,
-        )
+        raise event.unclear(name, "not a code with a known meaning")
     return meanings[code]
 
 
-def _report(event: DomainEvent, kind: str, facts: Mapping[str, JsonObject]) -> Report:
-    told_apart_by = (event.text("registerTypeCode") or "", event.text("registrationId") or "")
-    return Report(kind=kind, system=NDELIUS, told_apart_by=told_apart_by, facts=facts)
+def _report(
+    event: DomainEvent,
+    kind: str,
+    facts: Mapping[str, JsonObject],
+    assertions: Mapping[str, Assertion] | None = None,
+) -> Report:
+    # A registration and its end have ids of their own.
+    told_apart_by = (
+        event.text("registerTypeCode") or "",
+        event.reference("registrationId") or event.reference("deregistrationId"),
+    )
+    return Report(
+        kind=kind,
+        system=NDELIUS,
+        told_apart_by=told_apart_by,
+        facts=facts,
+        assertions=assertions or {},
+    )
 
 
 def _other_register(event: DomainEvent) -> UnsupportedEvent:
-    return event.unsupported(
-        ".additionalInformation.registerTypeCode",
-        "registrations of this type are not translated",
-        needs_human=False,
-    )
+    if event.text("registerTypeCode") == _VICTIM_CONTACT:
+        reason = "says that victim contact applies, not that a victim opted in"
+    else:
+        reason = "registrations of this type are not translated"
+    return event.passed_over("registerTypeCode", reason)

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Final
 
 from adapters.hmpps_domain_events.envelope import DomainEvent
+from adapters.kit.statement import Assertion
 from gateway.model.event import CanonicalEvent, group_problems
 from gateway.model.problem import MalformedEvent
 from gateway.model.strict_json import JsonObject
@@ -28,6 +29,7 @@ class Report:
     told_apart_by: tuple[str, ...]  # what but type, person and time makes it another event
     facts: Mapping[str, JsonObject] = field(default_factory=dict)  # without provenance
     verified: bool = True  # False: the sender itself says it may yet be taken back
+    assertions: Mapping[str, Assertion] = field(default_factory=dict)  # where not the usual one
 
 
 def canonical_event(event: DomainEvent, report: Report, *, source: str) -> CanonicalEvent:
@@ -58,8 +60,9 @@ def canonical_event(event: DomainEvent, report: Report, *, source: str) -> Canon
 
 
 def _provenance(group: str, event: DomainEvent, report: Report) -> JsonObject:
+    usual: Assertion = "assessment" if group in _ASSESSMENTS else "fact"
     return {
-        "assertion": "assessment" if group in _ASSESSMENTS else "fact",
+        "assertion": report.assertions.get(group, usual),
         "as_of": event.occurred_text,
         "source_system": report.system,
         "verified": report.verified,

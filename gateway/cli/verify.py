@@ -21,7 +21,7 @@ def event(file: Path, *, adapter: str | None, source: str, as_json: bool) -> int
     if adapter is not None and adapter not in adapters:
         raise Trouble(f"no adapter of that name; there are: {', '.join(sorted(adapters))}")
     try:
-        events = check_offline(
+        translation = check_offline(
             read_file(file),
             adapter=adapters[adapter] if adapter else None,
             source=source,
@@ -30,10 +30,10 @@ def event(file: Path, *, adapter: str | None, source: str, as_json: bool) -> int
         _refused(error.problems, as_json=as_json)
         return NO
     if as_json:
-        listed = [one.to_cloudevent() for one in events]
+        listed = [one.to_cloudevent() for one in translation.events]
         typer.echo(orjson.dumps({"accepted": True, "events": listed}).decode())
     else:
-        for one in events:
+        for one in translation.events:
             typer.echo(_line(one))
     return OK
 

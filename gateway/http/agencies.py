@@ -6,12 +6,13 @@ import orjson
 from aiohttp import web
 
 from adapters.contract import Adapter, UnsupportedEvent
+from gateway.event_queue import Pushback
 from gateway.http.problems import problem
 from gateway.metrics import REQUESTS
 from gateway.model.posted import Conflict, Receipt
 from gateway.model.problem import MalformedEvent
 from gateway.model.schemas import POSTED, schema_for, schema_index
-from gateway.pipeline import Pipeline, Pushback
+from gateway.pipeline import Pipeline
 from gateway.receive import (
     MAX_BODY_BYTES,
     NotAllowed,
@@ -32,7 +33,7 @@ def routes(pipeline: Pipeline, adapters: Mapping[str, Adapter]) -> list[web.Rout
         return response
 
     async def list_adapters(_request: web.Request) -> web.Response:
-        return _json({"adapters": sorted(adapters)})
+        return _json({"adapters": [described(one) for one in adapters.values()]})
 
     async def list_schemas(_request: web.Request) -> web.Response:
         return _json(schema_index())
@@ -50,6 +51,16 @@ def routes(pipeline: Pipeline, adapters: Mapping[str, Adapter]) -> list[web.Rout
         web.get("/v1/schemas/", list_schemas),
         web.get("/v1/schemas/{kind}", one_schema),
     ]
+
+
+def described(adapter: Adapter) -> dict[str, object]:
+    """Return what an adapter reads and writes, for those who choose one."""
+    return {
+        "name": adapter.name,
+        "title": adapter.title,
+        "reads": list(adapter.inbound.media_types) if adapter.inbound else [],
+        "writes": [one.form for one in adapter.outbound],
+    }
 
 
 async def _answer(pipeline: Pipeline, request: web.Request) -> web.Response:

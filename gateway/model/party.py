@@ -6,7 +6,7 @@ from typing import Literal
 
 from gateway.model.ids import AgencyName, EndpointId, RecipientId
 
-ChannelName = Literal["webhook", "email", "sms"]
+ChannelName = Literal["webhook", "email", "sms", "mesh"]
 Form = Literal["sealed", "notice", "pointer"]
 
 
@@ -70,3 +70,4 @@ class Recipient:
     country: str = "GB"  # ISO 3166-1 alpha-2
     agreement_ref: str | None = None
     manager: RecipientId | None = None  # told when a duty this recipient owns is missed
+    renditions: tuple[str, ...] = ()  # forms of its own to find in each alert, "adapter:form"

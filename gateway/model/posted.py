@@ -20,6 +20,7 @@ class Posted:
     signed: bytes  # what "the same bytes" means: the body, and in binary mode its ce- headers
     raw: bytes | None  # the body, where it is not itself the one canonical event
     events: tuple[CanonicalEvent, ...]
+    unread: int = 0  # members of an agency's own form that its adapter does not know
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
-"""What a sender is told when an event is refused: where and why, never the value."""
+"""What a sender is told when something is refused: where and why, never the value."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One fault in a request: a JSON path and a reason that quotes no value from it."""
+    """One fault in what was sent: a JSON path and a reason that quotes no value from it."""
 
     path: str
     reason: str
@@ -14,9 +14,17 @@ class Problem:
         return f"{self.path}: {self.reason}"
 
 
-class MalformedEvent(Exception):
-    """The request cannot become an event. Carries every fault found, in document order."""
+class Malformed(Exception):
+    """Bytes that are not what they should be. Carries every fault found, in document order."""
 
     def __init__(self, *problems: Problem) -> None:
         self.problems = problems
         super().__init__("; ".join(str(problem) for problem in problems))
+
+
+class MalformedEvent(Malformed):
+    """The request cannot become an event."""
+
+
+class MalformedAlert(Malformed):
+    """Not the content of an alert."""

@@ -121,6 +121,28 @@ def notification(event: dict[str, Any]) -> bytes:
     return json.dumps(wrapped).encode()
 
 
+def alert(code: str, *, change: str = "created", **more: Any) -> dict[str, Any]:
+    """An alert on a prison's record, reported by its code; of a person known by NOMS alone."""
+    event = simple(
+        f"person.alert.{change}",
+        alertCode=code,
+        alertUuid="6a0783ee-024e-4201-8e1f-3ead5fd2492a",
+        source="DPS",
+        **more,
+    )
+    event["personReference"] = {"identifiers": [{"type": "NOMS", "value": NOMS}]}
+    return event
+
+
+def mappa_information(category: Any, *, change: str = "updated") -> dict[str, Any]:
+    """MAPPA information on a probation case; of a person known by CRN alone."""
+    event = simple(
+        f"probation-case.mappa-information.{change}", contactId=1, mappa={"category": category}
+    )
+    event["personReference"] = {"identifiers": [{"type": "CRN", "value": CRN}]}
+    return event
+
+
 HMPPS_SAMPLES: dict[str, bytes] = {
     "release": notification(movement()),
     "abscond": body(movement("UAL") | {"occurredAt": "2026-02-04T09:00:00Z"}),
@@ -130,7 +152,20 @@ HMPPS_SAMPLES: dict[str, bytes] = {
     "merge": body(merge()),
     "MAPPA": notification(registration()),
     "risk": body(registration("RHRH", category="", level="")),
+    "children": body(registration("RCCO", category="", level="")),
     "MAPPA ended": body(registration(change="deregistered")),
+    "MAPPA information": body(mappa_information(2)),
     "overdue": body(simple("person.temporary-absence.overdue", id="1", source="DPS")),
     "licence": body(simple("create-and-vary-a-licence.licence.activated", licenceId="1")),
+    "alert": body(alert("P33")),
+    "alert ended": body(alert("RDV", change="inactive")),
+    "dates": body(
+        simple(
+            "prison-offender-events.prisoner.sentence-dates-changed",
+            nomsNumber=NOMS,
+            bookingId="1",
+            sentenceCalculationId="2",
+        )
+    ),
+    "link": body(simple("probation-case.prison-identifier.added", bookingNumber="1")),
 }

@@ -26,7 +26,7 @@ from tests.contract.test_adapter import JSON_VALUES
 
 
 def translate(message: bytes) -> CanonicalEvent:
-    (translated,) = ADAPTER.translate(message, source="urn:example:agency")
+    (translated,) = ADAPTER.translate(message, source="urn:example:agency").events
     return translated
 
 
@@ -148,6 +148,36 @@ def test_the_id_is_the_prefix_and_128_bits_of_a_digest() -> None:
     id_ = translate(body(movement())).id
     assert id_.startswith("hmpps-")
     assert len(bytes.fromhex(id_.removeprefix("hmpps-"))) == 16
+
+
+@pytest.mark.parametrize(
+    "name", ["nomsNumber", "prisonerNumber", "prisonerId", "offenderNo", "prisonNumber"]
+)
+def test_a_prison_number_is_found_under_each_of_its_names(name: str) -> None:
+    event = simple("calculate-release-dates.prisoner.changed", bookingId=1, **{name: NOMS})
+    del event["personReference"]
+    assert translate(body(event)).groups["identifiers"]["noms"] == NOMS
+
+
+def test_members_nobody_knows_are_reported_by_path_and_known_ones_are_not() -> None:
+    event = movement(somethingNew="Jo Example") | {"another": 1}
+    assert ADAPTER.translate(body(event), source="urn:example:agency").unread == (
+        "$.another",
+        "$.additionalInformation.somethingNew",
+    )
+    around = json.loads(notification(event)) | {"Stamp": "x", "TopicArn": "arn:example"}
+    unread = ADAPTER.translate(json.dumps(around).encode(), source="urn:example:agency").unread
+    assert unread == (
+        "$.Stamp",
+        "$.Message.another",
+        "$.Message.additionalInformation.somethingNew",
+    )
+
+
+def test_the_members_of_every_movement_are_known_whatever_its_code_says() -> None:
+    for code in ("CR", "UAL", "DEC", "MRG", "HO", "DD"):
+        translation = ADAPTER.translate(body(movement(code)), source="urn:example:agency")
+        assert translation.unread == ()
 
 
 def _places(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from adapters.contract import UnsupportedEvent
 from adapters.hmpps_domain_events import ADAPTER
+from adapters.hmpps_domain_events.catalogue import CATALOGUE
 from adapters.hmpps_domain_events.movements import _KIND_BY_CODE, _KIND_BY_REASON
 from gateway.model.event import CanonicalEvent
-from gateway.model.problem import MalformedEvent
-from tests.adapters.samples import NOMS, OCCURRED, body, death, merge, movement, recall, simple
+from tests.adapters.samples import NOMS, OCCURRED, body, death, movement, recall
 
 UNDER = "UNDER_PRISON_CARE"
 NOT_UNDER = "NOT_UNDER_PRISON_CARE"
-IMMEDIATE = {"family": "prisoner-offender-search", "currentPrisonStatus": None}
+IMMEDIATE: dict[str, Any] = {"family": "prisoner-offender-search", "currentPrisonStatus": None}
 
 
 def translate(event: dict[str, Any]) -> CanonicalEvent:
-    (translated,) = ADAPTER.translate(body(event), source="urn:example:prison")
+    (translated,) = ADAPTER.translate(body(event), source="urn:example:prison").events
     return translated
 
 
@@ -121,6 +121,39 @@ def test_a_release_is_stated_by_everything_at_once(
     assert (kind == "release.actual") == released
 
 
+@given(
+    code=st.sampled_from([*_KIND_BY_CODE, "CR", "NCS", "24", "ZZ"]) | st.none(),
+    reason=st.sampled_from(sorted(_KIND_BY_REASON)),
+)
+def test_reason_and_movement_code_together_say_what_it_is(code: str | None, reason: str) -> None:
+    status = NOT_UNDER if reason.startswith("RELEASED") else UNDER
+    event = movement(code, reason=reason, currentPrisonStatus=status)
+    by_code, by_reason = _KIND_BY_CODE.get(code or ""), _KIND_BY_REASON[reason]
+    if by_code in {None, by_reason}:
+        assert translate(event).kind == by_reason
+    elif reason == "RELEASED":
+        assert translate(event).kind == by_code
+    else:
+        assert refused(event).needs_human
+
+
+@given(
+    code=st.sampled_from([*_KIND_BY_CODE, "CR", "ZZ"]) | st.none(),
+    reason=st.sampled_from([*_KIND_BY_REASON, "ADMISSION", "NEW_ADMISSION", "OTHER"]),
+    status=st.sampled_from([UNDER, NOT_UNDER]) | st.none(),
+    cause=st.sampled_from(["RECALL", "REMAND"]) | st.none(),
+    family=st.sampled_from(["prison-offender-events", "prisoner-offender-search"]),
+    kind=st.sampled_from(["released", "received"]),
+)
+def test_a_movement_becomes_nothing_that_its_catalogue_entry_does_not_say(
+    code: str | None, reason: str, status: str | None, cause: str | None, family: str, kind: str
+) -> None:
+    more = {"reason": reason, "currentPrisonStatus": status, "probableCause": cause}
+    event = movement(code, kind=kind, family=family, **more)
+    with suppress(UnsupportedEvent):
+        assert translate(event).kind in CATALOGUE[event["eventType"]].kinds
+
+
 def test_the_immediate_report_of_a_release_waits_for_the_settled_one() -> None:
     error = refused(movement(None, **IMMEDIATE, currentLocation=None))
     assert not error.needs_human
@@ -180,45 +213,3 @@ def test_the_immediate_report_of_a_reception_is_taken_and_marked_unverified(reas
     event = translate(movement(None, kind="received", **IMMEDIATE, reason=reason))
     assert event.kind == "custody.received"
     assert event.groups["custody"]["verified"] is False
-
-
-def test_a_merge_says_which_number_lives_on_and_nothing_of_custody() -> None:
-    event = translate(merge())
-    assert event.kind == "person.merged"
-    assert set(event.groups) == {"identifiers"}
-    assert event.groups["identifiers"]["noms"] == NOMS
-    assert event.groups["identifiers"]["superseded_noms"] == "Z0002ZZ"
-    assert set(translate(movement("MRG")).groups) == {"identifiers"}
-
-
-@pytest.mark.parametrize("name", ["nomsNumber", "removedNomsNumber"])
-def test_a_merge_without_both_numbers_is_malformed(name: str) -> None:
-    event = merge()
-    del event["additionalInformation"][name]
-    with pytest.raises(MalformedEvent, match=rf"\$\.additionalInformation\.{name}: required"):
-        translate(event)
-
-
-def test_a_merge_of_a_number_with_itself_waits_for_a_human() -> None:
-    event = merge()
-    event["additionalInformation"]["removedNomsNumber"] = NOMS
-    assert refused(event).needs_human
-
-
-def test_a_superseded_number_is_checked_as_any_other() -> None:
-    event = merge()
-    event["additionalInformation"]["removedNomsNumber"] = "Q12"
-    with pytest.raises(MalformedEvent, match="superseded_noms") as caught:
-        translate(event)
-    assert "Q12" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("source", "system"), [("DPS", "DPS"), ("NOMIS", "NOMIS"), (None, "NOMIS")]
-)
-def test_an_overdue_return_names_the_system_it_is_recorded_in(
-    source: str | None, system: str
-) -> None:
-    event = translate(simple("person.temporary-absence.overdue", id="1", source=source))
-    assert event.kind == "release.overdue"
-    assert event.groups["identifiers"]["source_system"] == system

@@ -20,11 +20,14 @@ def install(folder: Path, package: str, name: str, module: str) -> None:
 
 
 WORKING = """
-class Lines:
-    name = "{name}"
-    def translate(self, body, *, source):
-        return ()
-ADAPTER = Lines()
+from adapters.contract import Adapter, Inbound, Translation
+ADAPTER = Adapter(
+    name="{name}",
+    title="Lines",
+    inbound=Inbound(
+        media_types=("text/plain",), translate=lambda body, source: Translation(events=())
+    ),
+)
 """
 
 
@@ -46,7 +49,12 @@ def test_an_adapter_another_package_installs_is_found_too(
     ("package", "name", "module", "fault"),
     [
         ("agency_lines_b", "agency_lines", WORKING.format(name="other"), "another name"),
-        ("agency_lines_c", "agency_lines", "ADAPTER = object()", "no name or no translate"),
+        (
+            "agency_lines_c",
+            "agency_lines",
+            "ADAPTER = object()",
+            "not an adapters.contract.Adapter",
+        ),
         (
             "agency_lines_d",
             "hmpps_domain_events",

@@ -208,7 +208,7 @@ def test_an_event_with_every_group_satisfies_its_schema() -> None:
 
 @pytest.mark.parametrize("sample", HMPPS_SAMPLES.values(), ids=HMPPS_SAMPLES)
 def test_what_an_adapter_makes_satisfies_its_schema(sample: bytes) -> None:
-    for event in ADAPTER.translate(sample, source="urn:example:agency"):
+    for event in ADAPTER.translate(sample, source="urn:example:agency").events:
         assert satisfies(schema_for(event.kind), event.to_cloudevent())
 
 
