@@ -8,11 +8,14 @@ from pathlib import Path
 import orjson
 import typer
 
+from adapters.contract import NotRendered
+from adapters.mappa_forms.annual_return import annual_return
 from gateway import clock
 from gateway.cli.exits import NO, OK, Trouble, read_file
 from gateway.config import Config, load_config
 from gateway.disclosure_log import entry
 from gateway.instance import commit_one, load_keys
+from gateway.model.strict_json import JsonObject
 from gateway.statistics.cross_foot import check_printed
 from gateway.statistics.definitions import (
     BadDefinitions,
@@ -51,6 +54,7 @@ class Wanted:
     suppress_below: int
     population: int | None
     source: str  # events or log
+    annual_return: Path | None = None  # where to write it, .csv or .xlsx
 
 
 def report(config_file: Path, wanted: Wanted) -> int:
@@ -62,18 +66,47 @@ def report(config_file: Path, wanted: Wanted) -> int:
         raise Trouble("--from: events (the log may not be used: DPA 2018 s.62(4))")
     if wanted.output not in {"table", "csv", "json"}:
         raise Trouble("--format: table or csv")
+    _check_return(wanted.annual_return)
     if not wanted.area:
         raise Trouble("--area: the area to count, as stated in location.home_area")
     definitions, year = _defined(wanted.year)
     unread = Unread()
     found = _count(load_config(config_file), wanted, definitions, year, unread)
-    _print(found, wanted, wanted.area)
+    texts = [
+        printed(one, suppress(one, wanted.suppress_below) if wanted.publish else None)
+        for one in found
+    ]
     faults = [fault for table in found for fault in table.faults]
+    answer: JsonObject = {"year": wanted.year, "area": wanted.area, "tables": as_json(texts)}
+    answer["faults"] = list(faults)
+    _print(texts, answer, wanted, wanted.area)
+    returned = wanted.annual_return is None or _return(answer, wanted.annual_return)
     for fault in faults:
         typer.echo(f"refused: {fault}", err=True)
     if unread.persons:
         typer.echo(f"{unread.persons} records do not open and are not counted", err=True)
-    return NO if faults else OK
+    return OK if returned and not faults else NO
+
+
+def _check_return(file: Path | None) -> None:
+    if file is None:
+        return
+    if file.suffix not in {".csv", ".xlsx"}:
+        raise Trouble("--return: a file that ends in .csv or .xlsx")
+    if file.exists():
+        raise Trouble(f"{file} already exists; choose another file")
+
+
+def _return(answer: JsonObject, file: Path) -> bool:
+    """Write the annual return; False, with the reasons, if these tables may not be returned."""
+    made = annual_return(answer, "csv" if file.suffix == ".csv" else "xlsx")
+    if isinstance(made, NotRendered):
+        for reason in made.reasons:
+            typer.echo(f"not returned: {reason}", err=True)
+        return False
+    file.write_bytes(made.body)
+    typer.echo(f"Wrote {file}", err=True)
+    return True
 
 
 def check(file: Path, year_text: str) -> int:
@@ -128,16 +161,10 @@ def _count(
         reader.close()
 
 
-def _print(found: list[Table], wanted: Wanted, area: str) -> None:
-    texts = [
-        printed(one, suppress(one, wanted.suppress_below) if wanted.publish else None)
-        for one in found
-    ]
+def _print(texts: list[Printed], answer: JsonObject, wanted: Wanted, area: str) -> None:
     if wanted.output == "csv":
         typer.echo(as_csv(texts, year=wanted.year, area=area), nl=False)
     elif wanted.output == "json":
-        answer = {"year": wanted.year, "area": area, "tables": as_json(texts)}
-        answer["faults"] = [fault for table in found for fault in table.faults]
         typer.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
     else:
         for line in _page(texts, wanted, area):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import openpyxl
 import orjson
 import pytest
 
@@ -223,3 +224,21 @@ async def test_an_empty_store_has_empty_tables(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert cell(done, "T11d", "Total", "Level 3") == "0"
+
+
+async def test_the_annual_return_is_written_once_and_only_in_a_form_there_is(
+    tmp_path: Path,
+) -> None:
+    async with gateway(tmp_path / "i") as served:
+        one = stated("evt-1", "2021-06-01", mappa={"category": 2, "level": 2})
+        assert (await served.post(one))[0] == 202
+        file = tmp_path / "return.csv"
+        done = await counted(served, "--return", file)
+        assert done.returncode == 0, done.stderr
+        rows = list(csv.reader(io.StringIO(file.read_text("utf-8"))))
+        assert any("Level 2" in row and "1" in row for row in rows)
+        assert (await counted(served, "--return", file)).returncode == 2  # never overwritten
+        assert (await counted(served, "--return", tmp_path / "return.pdf")).returncode == 2
+        book = tmp_path / "return.xlsx"
+        assert (await counted(served, "--return", book)).returncode == 0
+        assert openpyxl.load_workbook(book).sheetnames
