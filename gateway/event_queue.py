@@ -8,6 +8,14 @@ from gateway.model.event import Event
 from gateway.model.ids import EventRef, PersonRef
 
 
+class Pushback(Exception):
+    """The gateway is behind: the sender should try again after `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("too much is waiting to be decided")
+
+
 class EventQueue:
     """Hands out events so that no person has two under decision at once. Unbounded: who adds
     looks at `len` first."""

@@ -1,4 +1,5 @@
-"""What operators count. Labels are closed sets: no id, address or name is ever a label."""
+"""What operators count. Labels are closed sets: no id, address or person's name is ever a label; a
+feed goes by its name in the configuration."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -18,6 +19,24 @@ ATTEMPTS = Counter(
     "throughgate_attempts_total",
     "Attempts to deliver, by resulting state",
     ["channel", "state"],
+    registry=REGISTRY,
+)
+RENDITIONS = Counter(
+    "throughgate_renditions_total",
+    "Alerts put into a recipient's own form, by form and outcome: made, declined or failed",
+    ["form", "outcome"],
+    registry=REGISTRY,
+)
+FED = Counter(
+    "throughgate_fed_messages_total",
+    "Messages fetched by a feed, by verdict",
+    ["feed", "verdict"],
+    registry=REGISTRY,
+)
+FEED_UP = Gauge(
+    "throughgate_feed_up",
+    "Whether a feed runs (1) or waits to try again (0)",
+    ["feed"],
     registry=REGISTRY,
 )
 UNDECIDED = Gauge(

@@ -14,9 +14,9 @@ from structlog.typing import EventDict, WrappedLogger
 
 FIELDS: Final = frozenset(
     {
-        "event", "level", "timestamp", "alert", "agency", "attempt", "channel", "code",
-        "error", "event_ref", "kind", "outcome", "path", "port", "recipient", "rulebook", "size",
-        "slot", "workers",
+        "event", "level", "timestamp", "adapter", "alert", "agency", "attempt", "channel", "code",
+        "count", "error", "event_ref", "feed", "form", "kind", "mesh_id", "outcome", "path", "port",
+        "recipient", "rulebook", "size", "slot", "workers",
     }
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The whole story on one screen: receive, decide, disclose, deliver.
 
 post    bytes -> Posted -> durable -> 202
+feed    bytes -> Posted -> durable -> acknowledged to where they were fetched
 tell    Event -> Permit | Refusal -> Disclosure -> one transaction -> outbox; or it is held
 sweep   what a crash, a hold, a full queue or a retry left comes back, and what humans approved
 """
@@ -9,24 +10,38 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
 import structlog
 
 from adapters.contract import Adapter
+from adapters.kit.framing import MAX_MESSAGE_BYTES
 from gateway import clock
 from gateway.consequences import Consequences, Follows, Waits
 from gateway.deliver import MAX_IN_MEMORY, Deliverer
 from gateway.directory import Directory
 from gateway.disclose import Disclosing
 from gateway.disclosure_log import entry
-from gateway.event_queue import EventQueue
+from gateway.event_queue import EventQueue, Pushback
+from gateway.feeds.contract import Answer
+from gateway.feeds.seen import Seen
+from gateway.feeds.verdict import verdict
 from gateway.law import Law
 from gateway.metrics import DECISIONS, EVENTS, KEY_PROBLEMS
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef
-from gateway.model.posted import Conflict, Receipt
-from gateway.receive import NeedsHuman, Receiving, Request, UntrustedSource, receive
+from gateway.model.posted import Conflict, Posted, Receipt
+from gateway.model.problem import MalformedEvent, Problem
+from gateway.receive import (
+    Fed,
+    NeedsHuman,
+    Receiving,
+    Request,
+    UntrustedSource,
+    receive,
+    receive_fed,
+)
 from gateway.store import outbox
 from gateway.store.acceptance import Acceptance
 from gateway.store.decisions import commit, hold, quarantine, rows_of
@@ -39,15 +54,9 @@ QUARANTINE_AFTER: Final = 5  # failures to decide one event
 SWEEP_EVERY_S: Final = 1.0
 DECIDED_AT_ONCE: Final = 32  # different persons; their decisions share commits
 
+Loop: TypeAlias = Callable[[], Coroutine[Any, Any, None]]  # runs until cancelled
+
 _LOG = structlog.get_logger()
-
-
-class Pushback(Exception):
-    """The gateway is behind: the sender should try again after `retry_after_s` seconds."""
-
-    def __init__(self, retry_after_s: int) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__("too much is waiting to be decided")
 
 
 class Pipeline:
@@ -65,7 +74,7 @@ class Pipeline:
         clock: Callable[[], datetime],
         new_id: Callable[[str], str],
         undecided_bound: int,
-        chase: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        chase: Loop | None = None,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -77,6 +86,7 @@ class Pipeline:
         self._queue = EventQueue()
         self._posting = 0  # requests being accepted now
         self._chase = chase
+        self._called = Seen()  # fetched messages a human was called for
         self._consequences = Consequences(
             store=store, directory=directory, law=law, disclosing=disclosing, new_id=new_id
         )
@@ -89,14 +99,42 @@ class Pipeline:
             Pushback: too many events await a decision.
             What `receive` raises; StoreUnavailable.
         """
+        try:
+            return await self._take(
+                lambda now: receive(request, self._receiving(now)), request.adapter
+            )
+        except NeedsHuman as error:
+            await self._call_a_human(error)
+            raise error.unsupported from None
+
+    async def feed(self, fed: Fed) -> Answer:
+        """Accept a fetched message as `post` does, and say what its source may be told.
+
+        Raises:
+            Never, but for cancellation.
+        """
+        return await verdict(fed, self._take_fed(fed))
+
+    async def _take_fed(self, fed: Fed) -> Receipt | Conflict:
+        if len(fed.body) > MAX_MESSAGE_BYTES:
+            raise MalformedEvent(Problem(path="$", reason=f"larger than {MAX_MESSAGE_BYTES} bytes"))
+        try:
+            return await self._take(lambda now: receive_fed(fed, self._receiving(now)), fed.adapter)
+        except NeedsHuman as error:
+            # A source offers what was refused again and again: the trace is left once.
+            if (fed.feed, fed.message_id) not in self._called:
+                await self._call_a_human(error)
+                self._called.add((fed.feed, fed.message_id))
+            raise error.unsupported from None
+
+    async def _take(
+        self, read: Callable[[datetime], Posted], adapter: str | None
+    ) -> Receipt | Conflict:
         if len(self._queue) + self._posting >= self._bound:
             raise Pushback(retry_after_s=2)
         self._posting += 1
         try:
-            acceptance = await self._accept(request)
-        except NeedsHuman as error:
-            await self._call_a_human(error)
-            raise error.unsupported from None
+            acceptance = await self._accept(read, adapter)
         finally:
             self._posting -= 1
         for event in acceptance.new:
@@ -110,22 +148,27 @@ class Pipeline:
         logged = entry.security(at=self._clock(), code="event-needs-human", agency=error.agency)
         await self._store.commit(lambda _connection: Staged(None, [logged.encode()]))
 
-    async def _accept(self, request: Request) -> Acceptance:
+    async def _accept(self, read: Callable[[datetime], Posted], adapter: str | None) -> Acceptance:
         now = self._clock()
         try:
-            posted = receive(request, self._receiving(now))
+            posted = read(now)
         except UntrustedSource:
             if not self._directory.refresh():
                 raise
-            posted = receive(request, self._receiving(now))
+            posted = read(now)
         agency = self._directory.agencies[posted.agency]
-        return await self._store.accept(
+        acceptance = await self._store.accept(
             posted,
             now=now,
             today=clock.day(now),
             organisation_class=agency.organisation_class,
             new_id=self._new_id,
         )
+        if posted.unread and acceptance.new:
+            _LOG.info(
+                "members not read", count=posted.unread, adapter=adapter, agency=posted.agency
+            )
+        return acceptance
 
     async def tell(self, event: Event) -> None:
         """Decide one event, disclose it, and hand what must leave to delivery; or hold it.
@@ -151,14 +194,14 @@ class Pipeline:
                 self._deliverer.take(row)
         return committed.verdict in {"committed", "already-decided"}
 
-    async def start(self) -> None:
-        """Take up what an earlier run left, and start the loops."""
+    async def start(self, beside: Mapping[str, Loop] = MappingProxyType({})) -> None:
+        """Take up what an earlier run left, and start the loops, and those of others by name."""
         await self._fill()
         self._tasks = [
             asyncio.create_task(self._decide_loop(), name=f"decide-{number}")
             for number in range(DECIDED_AT_ONCE)
         ]
-        loops = {"sweep": self._sweep_loop}
+        loops: dict[str, Loop] = {"sweep": self._sweep_loop, **beside}
         if self._store.slot == 0:
             loops["carry-out"] = self._carry_out_loop
         if self._chase is not None:

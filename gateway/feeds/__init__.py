@@ -1,0 +1,1 @@
+"""Where events are fetched rather than posted; what is fetched goes to receive like any other."""
