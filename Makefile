@@ -10,7 +10,7 @@ export THROUGHGATE_VECTORS ?= $(VECTORS)
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test lint types imports faults bench nightly lock docs clean
+.PHONY: help setup demo test lint types imports faults fuzz bench nightly lock docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,10 +43,13 @@ imports: setup  ## the dependency rule
 faults: setup  ## kill -9 and other faults, long form
 	THROUGHGATE_LONG_FAULTS=1 $(PYTEST) -m faults -p no:randomly --timeout 3600
 
-bench: setup  ## policy, ceiling and journey, in one run
+fuzz: setup  ## adapters against 10,000 hostile inputs each
+	THROUGHGATE_FUZZ_EXAMPLES=10000 $(PYTEST) tests/adapters tests/contract -q -n auto --maxprocesses 4 --dist load --timeout 3600
+
+bench: setup  ## policy, adapters, ceiling and journey, in one run
 	$(BIN)/python -m bench
 
-nightly: test faults bench  ## everything
+nightly: test faults fuzz bench  ## everything
 
 docs: setup  ## regenerate the terminal picture from a real run
 	$(BIN)/throughgate demo --picture docs/demo.svg

@@ -1,11 +1,12 @@
-"""`python -m bench`: policy, ceiling and journey in one run; exit 1 if something did not add up."""
+"""`python -m bench`: policy, adapters, ceiling and journey in one run; exit 1 if something did not
+add up. `python -m bench adapters` measures those alone."""
 
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import policy
+from bench import adapters, policy
 from bench.machine import describe
 from bench.problem import NotMeasured
 from bench.rounds import Figures, Plan, compare
@@ -15,6 +16,7 @@ def main() -> int:
     print(describe(), flush=True)
     try:
         print("\n".join(policy.lines(policy.measure(policy.Plan()))), flush=True)
+        print("\n".join(adapters.lines(adapters.measure(adapters.Plan()))), flush=True)
         with tempfile.TemporaryDirectory(prefix="throughgate-bench-") as folder:
             ceiling, journey = compare(Plan(), Path(folder))
     except NotMeasured as error:
@@ -36,4 +38,4 @@ def lines(ceiling: Figures, journey: Figures) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(adapters.main(sys.argv[2:]) if sys.argv[1:2] == ["adapters"] else main())

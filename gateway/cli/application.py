@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.adapters_commands import adapters
 from gateway.cli.duties_commands import duties
 from gateway.cli.exits import reported
 from gateway.cli.person_commands import decisions, person
@@ -38,6 +39,7 @@ app.add_typer(duties, name="duties")
 app.add_typer(person, name="person")
 app.add_typer(decisions, name="decisions")
 app.add_typer(policy, name="policy")
+app.add_typer(adapters, name="adapters")
 
 ConfigOption = Annotated[
     Path,
@@ -113,11 +115,15 @@ def post(
 def open_alert(
     file: Annotated[Path, typer.Argument(help="A webhook body, a token, a mail or a CMS file.")],
     key: Annotated[Path, typer.Option(help="The recipient's private key.")],
+    form: Annotated[
+        str | None,
+        typer.Option(help="Write this form of it instead, as visor:xml; - for the only one."),
+    ] = None,
 ) -> int:
     """Open an alert with the recipient's own key; the plaintext goes to standard output."""
     from gateway.cli.open import open_file
 
-    return open_file(file, key)
+    return open_file(file, key, form=form)
 
 
 @app.command()
@@ -142,6 +148,10 @@ def stats(
         str, typer.Option("--from", help="events; log is refused (DPA 2018 s.62(4)).")
     ] = "events",
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    annual_return: Annotated[
+        Path | None,
+        typer.Option("--return", help="Also write the annual return: FILE.csv or FILE.xlsx."),
+    ] = None,
     config: ConfigOption = _DEFAULT_CONFIG,
 ) -> int:
     """Count the annual MAPPA tables from the event store, or check printed ones."""
@@ -157,6 +167,7 @@ def stats(
         suppress_below=suppress_below,
         population=population,
         source=source,
+        annual_return=annual_return,
     )
     return command.report(config, wanted)
 

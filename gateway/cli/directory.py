@@ -7,13 +7,14 @@ from pathlib import Path
 
 import typer
 
+from adapters.registry import find_adapters
 from gateway.channels.outbound import OutboundPolicy
 from gateway.cli.exits import OK, Trouble, read_file
 from gateway.config import Config, load_config
 from gateway.instance import load_law
 from gateway.model.ids import AgencyName
 from gateway.model.party import Agency, Recipient
-from gateway.recipients_file import BadRecipients, read_recipients
+from gateway.recipients_file import BadRecipients, Known, read_recipients
 from gateway.registration import register_agency, register_recipients
 from gateway.store import sqlite
 from gateway.store.directory import DirectoryConflict, recipients
@@ -89,7 +90,10 @@ def import_file(config_file: Path, file: Path) -> int:
         allow_plain_http=config.webhook.allow_plain_http,
     )
     try:
-        found = read_recipients(file, catalogues=load_law(config).catalogues, policy=policy)
+        found = read_recipients(
+            file,
+            Known(catalogues=load_law(config).catalogues, policy=policy, adapters=find_adapters()),
+        )
     except BadRecipients as error:
         raise Trouble("nothing was imported:\n  " + "\n  ".join(error.faults)) from None
     strangers = _answering_to_nobody(config, found)

@@ -18,7 +18,7 @@ import orjson
 import pytest
 
 from gateway import clock
-from gateway.demo.events import released
+from gateway.demo.messages import released
 from gateway.disclosure_log.merkle import leaf_hash, node_hash
 from keys import hpke
 from keys.signing import SigningKey

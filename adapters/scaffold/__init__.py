@@ -1,0 +1,1 @@
+"""What `throughgate adapters new` lays out: texts with `$name` and `$package`, by file name."""
