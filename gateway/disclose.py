@@ -22,13 +22,18 @@ from gateway.model.ids import AlertId, EventRef
 from gateway.model.kinds import URGENT
 from gateway.model.party import Endpoint, Form, Recipient
 from gateway.model.person import Person
-from gateway.model.strict_json import JsonObject
+from gateway.model.strict_json import Json, JsonObject
+from gateway.rendering import Render
 from keys.cms import MailSigner
 from keys.problem import BadKey, KeyProblem
 from keys.seal import seal
 from policies.minimise import select
 
 CONTEXT: Final = b"throughgate/alert/v1:"
+
+
+def _in_no_other_form(_content: JsonObject, _recipient: Recipient) -> Sequence[Json]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,7 @@ class Disclosing:
     mail_signer: MailSigner | None
     public_url: str  # where a notice says to collect
     review_months: int = 6  # after which a recipient looks again at what it keeps
+    render: Render = _in_no_other_form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +188,8 @@ def _telling(
     acknowledge_by: datetime | None,
     revision: Revision,
 ) -> _Telling:
-    body = canonical_json(content)
+    renditions = list(context.render(content, envelope.recipient))
+    body = canonical_json(content | ({"renditions": renditions} if renditions else {}))
     digest_key = context.random_bytes(32)
     payload_mac = hmac.new(digest_key, body, hashlib.sha256).hexdigest()
     return _Telling(
@@ -201,7 +208,7 @@ def _forms(endpoint: Endpoint) -> tuple[Form, ...]:
     """Return what may be put on an endpoint, best first. No key: nothing with content."""
     if endpoint.channel == "sms":
         return ("pointer",)
-    if endpoint.channel == "webhook":
+    if endpoint.channel in {"webhook", "mesh"}:
         return ("sealed",)
     return ("sealed", "notice") if endpoint.key and endpoint.smime == "gcm" else ("notice",)
 

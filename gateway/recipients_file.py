@@ -3,13 +3,16 @@
 import csv
 import io
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from adapters.contract import Adapter
 from gateway.channels.addresses import check_https_url, check_mailbox, check_phone
 from gateway.channels.outbound import OutboundPolicy
+from gateway.mesh_mailbox.messages import check_mailbox_id
 from gateway.model.ids import EndpointId, RecipientId
 from gateway.model.party import (
     AssociateDesignation,
@@ -18,6 +21,7 @@ from gateway.model.party import (
     Recipient,
     RecipientKey,
 )
+from gateway.rendering import forms_of, full_name
 from keys.certificates import rfc822_names
 from keys.problem import KeyProblem
 from keys.seal import recipient_key
@@ -25,14 +29,14 @@ from policies.catalogue import Catalogues
 
 _RECIPIENT_KEYS = {
     "id", "organisation", "organisation_class", "role", "areas", "country", "agreement_ref",
-    "associate", "manager", "endpoint",
+    "associate", "manager", "renditions", "endpoint",
 }  # fmt: skip
 _ENDPOINT_KEYS = {
     "channel", "address", "key_form", "key", "key_file", "signing_secret", "smime",
 }  # fmt: skip
 _CSV_COLUMNS = (
     "id", "organisation", "organisation_class", "role", "areas", "country", "agreement_ref",
-    "manager", "associate_reference", "associate_designated_on", "associate_ends_on",
+    "manager", "renditions", "associate_reference", "associate_designated_on", "associate_ends_on",
     "channel", "address", "key_form", "key", "key_file", "signing_secret", "smime",
 )  # fmt: skip
 
@@ -45,9 +49,16 @@ class BadRecipients(Exception):
         super().__init__("; ".join(faults))
 
 
-def read_recipients(
-    file: Path, *, catalogues: Catalogues, policy: OutboundPolicy
-) -> list[Recipient]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a recipient's entry is checked against."""
+
+    catalogues: Catalogues
+    policy: OutboundPolicy
+    adapters: Mapping[str, Adapter] = field(default_factory=dict)  # that write forms
+
+
+def read_recipients(file: Path, known: Known) -> list[Recipient]:
     """Read a TOML or CSV file of recipients.
 
     Raises:
@@ -63,7 +74,7 @@ def read_recipients(
     for number, item in enumerate(items, 1):
         where = str(item.get("id") or f"recipient {number}")
         try:
-            found.append(_recipient(item, file.parent, catalogues, policy))
+            found.append(_recipient(item, file.parent, known))
         except (ValueError, KeyProblem, OSError) as error:
             faults.append(f"{where}: {error}")
     if len({one.id for one in found}) != len(found):
@@ -96,26 +107,26 @@ def _csv_items(text: str) -> list[dict[str, Any]]:
             if f"associate_{name}" in row
         }
         item: dict[str, Any] = dict(row)
-        item["areas"] = [area.strip() for area in row.get("areas", "").split(";") if area.strip()]
+        for several in ("areas", "renditions"):
+            item[several] = [one.strip() for one in row.get(several, "").split(";") if one.strip()]
         if associate:
             item["associate"] = associate
-        known = items.setdefault(row.get("id", ""), item | {"endpoint": []})
-        known["endpoint"].append(endpoint)
+        held = items.setdefault(row.get("id", ""), item | {"endpoint": []})
+        held["endpoint"].append(endpoint)
     return list(items.values())
 
 
-def _recipient(
-    item: Mapping[str, Any], folder: Path, catalogues: Catalogues, policy: OutboundPolicy
-) -> Recipient:
+def _recipient(item: Mapping[str, Any], folder: Path, known: Known) -> Recipient:
     _only(item, _RECIPIENT_KEYS)
     for name in ("id", "organisation", "organisation_class", "role"):
         if not isinstance(item.get(name), str) or not item[name]:
             raise ValueError(f"{name}: required")
+    catalogues = known.catalogues
     if item["role"] not in catalogues.roles:
         raise ValueError("role: not one of " + ", ".join(sorted(catalogues.roles)))
     if item["organisation_class"] not in catalogues.organisations:
-        known = ", ".join(sorted(catalogues.organisations))
-        raise ValueError(f"organisation_class: not one of {known}")
+        classes = ", ".join(sorted(catalogues.organisations))
+        raise ValueError(f"organisation_class: not one of {classes}")
     endpoints = item.get("endpoint") or []
     if not endpoints:
         raise ValueError("endpoint: at least one is required, or nobody can be told")
@@ -129,12 +140,21 @@ def _recipient(
         organisation_class=item["organisation_class"],
         role=item["role"],
         areas=frozenset(item.get("areas", [])),
-        endpoints=tuple(_endpoint(one, id_, folder, policy) for one in endpoints),
+        endpoints=tuple(_endpoint(one, id_, folder, known.policy) for one in endpoints),
         associate=_associate(item.get("associate")),
         country=item.get("country", "GB"),
         agreement_ref=item.get("agreement_ref"),
         manager=RecipientId(item["manager"]) if "manager" in item else None,
+        renditions=_renditions(item.get("renditions", []), known.adapters),
     )
+
+
+def _renditions(asked: Sequence[str], adapters: Mapping[str, Adapter]) -> tuple[str, ...]:
+    found = [full_name(one, adapters) for one in asked]
+    if None in found or len(set(found)) != len(found):
+        forms = ", ".join(sorted(forms_of(adapters)))
+        raise ValueError(f"renditions: each one of {forms}; none twice")
+    return tuple(one for one in found if one is not None)
 
 
 def _endpoint(
@@ -142,8 +162,8 @@ def _endpoint(
 ) -> Endpoint:
     _only(item, _ENDPOINT_KEYS)
     channel: ChannelName = item.get("channel")  # type: ignore[assignment]  # checked next
-    if channel not in {"webhook", "email", "sms"}:
-        raise ValueError("channel: one of webhook, email, sms")
+    if channel not in {"webhook", "email", "sms", "mesh"}:
+        raise ValueError("channel: one of webhook, email, sms, mesh")
     address = item.get("address")
     if not isinstance(address, str):
         raise ValueError("address: required")  # noqa: TRY004 - a fault in the file, not a bug
@@ -151,11 +171,14 @@ def _endpoint(
         check_https_url(address, policy=policy)
     elif channel == "email":
         check_mailbox(address)
+    elif channel == "mesh":
+        address = check_mailbox_id(address)
     else:
         address = check_phone(address)
     key = _key(item, folder)
-    if channel == "webhook" and (key is None or key.form == "cms"):
-        raise ValueError("key: a webhook needs an hpke or jwe key, or nothing may be sent to it")
+    if channel in {"webhook", "mesh"} and (key is None or key.form == "cms"):
+        what = "webhook" if channel == "webhook" else "MESH mailbox"
+        raise ValueError(f"key: a {what} needs an hpke or jwe key, or nothing may be sent to it")
     smime = item.get("smime")
     if smime is not None and (smime != "gcm" or key is None or key.form != "cms"):
         raise ValueError('smime: only "gcm", with key_form = "cms" and a certificate')
