@@ -48,6 +48,14 @@ _RECIPIENTS: Final[tuple[tuple[str, str, str, str, tuple[ChannelName, ...], Seal
      ("webhook",), "hpke"),
 )  # fmt: skip
 
+# The forms that some find beside the facts in each alert, as their own systems read them.
+_RENDITIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "police-ppu": ("visor:xml",),
+    "in-reach": ("systmone:card",),
+    "children": ("mash:childrens-notification",),
+    "housing": ("housing:suitability-pack",),
+}
+
 WEBHOOK_RECIPIENTS: Final = tuple(one[0] for one in _RECIPIENTS if "webhook" in one[4])
 
 # A practice is no s.325(6) body: the Responsible Authority has designated this one, not the hostel.
@@ -111,6 +119,7 @@ def make_readers(hooks: Mapping[str, str]) -> Mapping[str, Reader]:
                 endpoints=endpoints,
                 associate=_DESIGNATED if id_ == "gp" else None,
                 agreement_ref="ISA-EXAMPLESHIRE v1",
+                renditions=_RENDITIONS.get(id_, ()),
             ),
             private=private,
         )

@@ -135,6 +135,10 @@ def _checks(stage: Stage, seen: Aftermath) -> Iterator[Check]:
         claim="each recipient read exactly the groups the log names",
         held=all(set(o.alert["facts"]) == _groups(o.finding) for o in seen.opened),
     )
+    yield Check(
+        claim="who asked for a form of its own found it in every alert, and no fact but theirs",
+        held=_own_forms(stage, seen),
+    )
     yield Check(claim="texts carry a reference and nothing else", held=_pointers_only(seen))
     yield Check(claim="the GP's mail is a notice without content", held=_notice_only(stage))
     yield Check(claim="no personal data in any file or message", held=not list(_leaks(stage)))
@@ -194,6 +198,21 @@ def _opens(blob: bytes, private: bytes) -> bool:
     except KeyProblem:
         return False
     return True
+
+
+def _own_forms(stage: Stage, seen: Aftermath) -> bool:
+    """Look for each form asked for, and in it for facts that its reader was not told."""
+    told = [one for one in seen.opened if stage.readers[one.recipient].recipient.renditions]
+    for one in told:
+        made = {form["form"]: base64.b64decode(form["body"]) for form in one.alert["renditions"]}
+        if set(made) != set(stage.readers[one.recipient].recipient.renditions):
+            return False
+        facts = orjson.dumps(one.alert["facts"])
+        for canary in CANARIES:
+            mark = canary.encode()
+            if mark not in facts and any(mark in body for body in made.values()):
+                return False
+    return bool(told)
 
 
 def _pointers_only(seen: Aftermath) -> bool:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from gateway.demo.cast import Reader
 from gateway.demo.checks import Aftermath
+from gateway.demo.views import own_views
 from gateway.model.groups import PROVENANCE
 
 _FORMS = {"sealed": "sealed", "notice": "collect notice", "pointer": "pointer"}
@@ -23,6 +24,8 @@ def show(console: Console, seen: Aftermath, readers: Mapping[str, Reader]) -> No
         Panel("\n".join(seen.texts), title="The text messages, whole: pointers", expand=False)
     )
     console.print(_opened(seen))
+    console.print("The same facts in their readers' own forms, out of the same sealed alerts:")
+    console.print(own_views(seen))
     console.print(Panel(seen.checkpoint.rstrip(), title="Checkpoint of the log", expand=False))
     console.print(_held(seen))
 
@@ -95,17 +98,19 @@ def _withheld(entry: Mapping[str, Any]) -> str:
 
 
 def _refused(seen: Aftermath, readers: Mapping[str, Reader]) -> Table:
+    """Show each reason for silence once, with everyone it kept from hearing of the event."""
     table = Table(title="Nobody was told of", box=box.SIMPLE_HEAD, title_justify="left")
-    for heading in ("event", "recipient", "every reason"):
+    for heading in ("event", "recipients", "every reason"):
         table.add_column(heading, overflow="fold")
+    silent: dict[tuple[str, str], list[str]] = {}
     for refusal in seen.refusals:
         reader = readers.get(str(refusal["recipient"]))
         codes = ", ".join(dict.fromkeys(str(reason["code"]) for reason in refusal["reasons"]))
-        table.add_row(
-            seen.collections[refusal["event"]],
-            f"{reader.recipient.id} ({reader.recipient.role})" if reader else "anybody",
-            codes,
-        )
+        whom = silent.setdefault((seen.collections[refusal["event"]], codes), [])
+        name = reader.recipient.id if reader else "anybody"
+        whom += [] if name in whom else [name]
+    for (event, codes), whom in silent.items():
+        table.add_row(event, ", ".join(whom), codes)
     return table
 
 

@@ -22,6 +22,7 @@ from gateway.demo.cast import (
     make_posters,
     make_readers,
 )
+from gateway.demo.messages import RELEASE_BOARD, RELEASE_BOARD_MAPPING
 from gateway.demo.servers.certificates import make_certificates
 from gateway.demo.servers.mail import MailServer
 from gateway.demo.servers.notify import NotifyServer
@@ -67,6 +68,7 @@ async def set_up(folder: Path) -> AsyncIterator[Stage]:
         port = _free_port()
         config = await create(folder, name=NAME, sections=_sections(port, mail, notify))
         write_secret(folder / "keys" / "notify-api-key", api_key)
+        (folder / f"{RELEASE_BOARD}.toml").write_text(RELEASE_BOARD_MAPPING, "utf-8")
         posters = make_posters()
         readers = make_readers({name: hook.url for name, hook in hooks.items()})
         for poster in posters.values():
@@ -146,6 +148,10 @@ ca_file = "ca.pem"
 
 [delivery]
 ladder_s = [1, 2, 5]
+
+[[table]]
+name = "{RELEASE_BOARD}"
+mapping = "{RELEASE_BOARD}.toml"
 """
 
 

@@ -207,7 +207,7 @@ def test_every_direct_dependency_has_its_line_and_nothing_else_has() -> None:
     extras = project["optional-dependencies"]
     direct = {
         re.split(r"[<>=;\[ ]", one)[0]
-        for one in (*project["dependencies"], *extras["demo"], *extras["dev"])
+        for one in (*project["dependencies"], *(one for extra in extras.values() for one in extra))
     }
     stated = first_codes(DEPENDENCIES.read_text("utf-8"))
     assert sorted(stated) == sorted(direct - {"throughgate"})

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import clock
 from gateway.cli.post import signed_headers
-from gateway.demo.events import released  # the real HMPPS shape
+from gateway.demo.messages import released  # the real HMPPS shape
 from gateway.receive import BATCH, MAX_BODY_BYTES, STRUCTURED
 from keys.signing import SigningKey
 from keys.webhook_signature import sign
