@@ -32,22 +32,19 @@ _WARNING_SIGNAL: Final = "WARNING_SIGNAL"
 _FLAGS: Final = {one: one for one in (_VISOR_RECORD, _WARNING_SIGNAL)}
 _RAISED: Final = "risk.flag_raised"
 _ENDED: Final = "risk.flag_ended"
+_RECORD: Final = "VISOR:RECORD"
 _CHANGES: Final = {"RAISED": _RAISED, "ENDED": _ENDED}
 _SIGNAL: Final = re.compile(r"[A-Z]{2}")
-_SAID: Final = {
-    _RAISED: "PNC warning signals: {}",
-    _ENDED: "PNC warning signals no longer shown: {}",
-}
 _LISTS: Final = ("warningSignals", "alias")
 
 _COLUMNS: Final = (
     "system", "recordedAt", "change", "visorRecord", "visorRef", "pncId", "croNumber",
-    "familyName", "givenNames", "dateOfBirth", "mappaCategory", "mappaLevel",
+    "warningSignals", "familyName", "givenNames", "dateOfBirth", "mappaCategory", "mappaLevel",
     "marking", "grading", "conditions",
     "alertId", "message", "supersedes", "caseRef", "kind", "recipient", "for", "acknowledgeBy",
     "reviewDue", "subjectCategory", "reason", "stated",
 )  # fmt: skip
-_GROUPS: Final = frozenset({"identity", "identifiers", "mappa"})
+_GROUPS: Final = frozenset({"identity", "identifiers", "mappa", "rosh"})
 
 
 def translate(body: bytes, source: str) -> Translation:
@@ -68,7 +65,7 @@ def translate(body: bytes, source: str) -> Translation:
     recorded = row.time("recordedAt")
     if recorded is None:
         raise row.malformed("recordedAt", "required")
-    nature = _SAID[kind].format(", ".join(signals)) if signals else None
+    raised = [f"PNC:{one}" for one in signals] or [_RECORD]
     statement = Statement(
         kind=kind,
         system=row.needed("system"),
@@ -77,11 +74,12 @@ def translate(body: bytes, source: str) -> Translation:
         facts={
             "identity": identity_of(row, event_type=_EVENT_TYPE),
             "identifiers": identifiers_of(row),
-            "risk_narrative": {"nature": nature},
+            "rosh": {"flags": list[Json](raised)},
             "handling": handling,
         },
         told_apart_by=(flag, *signals),
         verified=is_confirmed(grade if isinstance(grade, str) else None),
+        assertions={"rosh": "fact"},
     )
     event = canonical_event("pnc", statement, source)
     return Translation(events=(event,), unread=row.unread(), notes=row.notes())
@@ -123,7 +121,8 @@ def _agree(row: Members, flag: str, kind: str, signals: tuple[str, ...]) -> None
 
 
 def render(alert: Alert) -> Rendition | NotRendered:
-    """Return the flags told, one row: that a ViSOR record exists, MAPPA category and level.
+    """Return the flags told, one row: that a ViSOR record exists, warning signals, MAPPA category
+    and level.
 
     A cell is empty where the recipient was not told: never "no". Never raises. Pure.
     """
@@ -132,13 +131,18 @@ def render(alert: Alert) -> Rendition | NotRendered:
     person = person_told(alert)
     if not {"pncId", "croNumber"} & set(person):
         return NotRendered(reasons=("names nobody by PNC id or CRO number",))
+    told = alert.texts("rosh", "flags")
+    signals = [one.removeprefix("PNC:") for one in told if one.startswith("PNC:")]
     flags: dict[str, Json] = {
-        "visorRecord": True if "visorRef" in person else None,
+        "visorRecord": True if _has_record(person, told, alert.kind) else None,
+        "warningSignals": "; ".join(signals) or None,
         "mappaCategory": alert.fact("mappa", "category"),
         "mappaLevel": alert.fact("mappa", "level"),
     }
     if not any(flags.values()):
-        return NotRendered(reasons=("tells of no ViSOR record, MAPPA category or level",))
+        return NotRendered(
+            reasons=("tells of no ViSOR record, warning signal, MAPPA category or level",)
+        )
     changes = {kind: change for change, kind in _CHANGES.items()}
     return _rendition(
         person
@@ -151,6 +155,10 @@ def render(alert: Alert) -> Rendition | NotRendered:
             "stated": "; ".join(provenance_lines(alert, _GROUPS)),
         }
     )
+
+
+def _has_record(person: JsonObject, flags: tuple[str, ...], kind: str) -> bool:
+    return "visorRef" in person or (_RECORD in flags and kind != _ENDED)
 
 
 def _rendition(told: JsonObject) -> Rendition:

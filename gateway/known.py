@@ -32,15 +32,18 @@ _MOVES_ON: Final = frozenset({"custody"})
 # A group only the gateway states: it is about one event, and no fact about the person.
 _OURS: Final = "duty"
 
+# What was raised or ended by one event: kept, a flag would outlive the event that ended it.
+_FLAGS: Final = "flags"
+
 
 def with_event(person: Person, event: Event) -> Person:
     """Return the person as known after this event.
 
     A newer statement of a group replaces the members it names and keeps the rest, each with the
-    agency that stated it; an older one adds what nobody has said since. Identifiers are the newest stater's: each
-    agency repeats what it files the person under. An NHS number is kept only once traced (status
-    01): an untraced one may be somebody else's. Nor is what the gateway itself states of a duty
-    kept. Source: ADR 0017. Pure.
+    agency that stated it; an older one adds what nobody has said since. Identifiers are the newest
+    stater's: each agency repeats what it files the person under. An NHS number is kept only once
+    traced (status 01): an untraced one may be somebody else's. Nor is kept what is said of one
+    event: a duty of the gateway's, a flag raised or ended. Source: ADR 0017. Pure.
     """
     facts = dict(person.facts)
     for name, stated in event.groups.items():
@@ -56,12 +59,16 @@ def with_event(person: Person, event: Event) -> Person:
 
 def for_event(person: Person, event: Event) -> Person:
     """Return the person with what only this event states and nobody keeps: a duty, if it is of
-    one. What is told of the event is taken from here. Pure."""
-    members = event.groups.get(_OURS)
-    if members is None:
-        return person
-    stated = StatedGroup(members=members, controller=event.agency, as_of=event.occurred_at)
-    return Person(ref=person.ref, facts={**person.facts, _OURS: stated})
+    one; flags raised or ended. What is told of the event is taken from here. Pure."""
+    facts = dict(person.facts)
+    duty, rosh = event.groups.get(_OURS), event.groups.get("rosh", {})
+    if duty is not None:
+        facts[_OURS] = StatedGroup(members=duty, controller=event.agency, as_of=event.occurred_at)
+    if _FLAGS in rosh:
+        said = {name: rosh[name] for name in (_FLAGS, *PROVENANCE) if name in rosh}
+        flagged = StatedGroup(members=said, controller=event.agency, as_of=_as_of(rosh, event))
+        facts["rosh"] = _newer("rosh", facts.get("rosh"), flagged, event.kind)
+    return person if facts == person.facts else Person(ref=person.ref, facts=facts)
 
 
 def replay(ref: PersonRef, events: Iterable[Event]) -> Person:
@@ -111,6 +118,9 @@ def _kept(name: str, stated: JsonObject) -> JsonObject | None:
     """Return what of a stated group is kept as fact; None: nothing."""
     if name == _OURS:
         return None
+    if name == "rosh" and _FLAGS in stated:
+        kept = {member: value for member, value in stated.items() if member != _FLAGS}
+        return kept if kept.keys() - set(PROVENANCE) else None
     number = stated.get("nhs_number")
     if name != "identifiers" or not isinstance(number, str):
         return stated

@@ -26,8 +26,8 @@ def raised(event: DomainEvent) -> Report:
         kind=flag.kind,
         system=_system(event),
         told_apart_by=_told_apart_by(event),
-        facts=flag.facts,
-        assertions=flag.assertions,
+        facts=flag.stated(event.text("alertCode") or "", active=True),
+        assertions=flag.asserted,
         verified=flag.verified,
     )
 
@@ -41,7 +41,13 @@ def ended(event: DomainEvent) -> Report:
     flag = _flag(event)
     if flag.end is None:
         raise event.passed_over("alertCode", flag.why_no_end)
-    return Report(kind=flag.end, system=_system(event), told_apart_by=_told_apart_by(event))
+    return Report(
+        kind=flag.end,
+        system=_system(event),
+        told_apart_by=_told_apart_by(event),
+        facts=flag.stated(event.text("alertCode") or "", active=False),
+        assertions={"rosh": "fact"},
+    )
 
 
 def _flag(event: DomainEvent) -> Flag:

@@ -73,7 +73,8 @@ def added(event: DomainEvent) -> Report:
     if flag is None:
         return updated(event)
     _no_codes(event)
-    return _report(event, flag.kind, flag.facts, flag.assertions)
+    facts = flag.facts or _which(event)
+    return _report(event, flag.kind, facts, {"rosh": "fact", **flag.assertions})
 
 
 def updated(event: DomainEvent) -> Report:
@@ -151,8 +152,13 @@ def _flag_ended(event: DomainEvent) -> Report:
             "the level of risk that takes its place is a registration of its own",
         )
     if register in _FLAGS:
-        return _report(event, "risk.flag_ended", {})
+        return _report(event, "risk.flag_ended", _which(event), {"rosh": "fact"})
     raise _other_register(event)
+
+
+def _which(event: DomainEvent) -> Mapping[str, JsonObject]:
+    """Return which register it is, where no group has room for what it registers."""
+    return {"rosh": {"flags": [f"NDELIUS:{event.text('registerTypeCode')}"]}}
 
 
 def _no_codes(event: DomainEvent) -> None:

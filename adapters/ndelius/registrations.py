@@ -90,14 +90,13 @@ def _registration(record: Members, case: Case) -> Found:
         reason = "says that victim contact applies, not that a victim opted in"
         raise record.unsupported("registerTypeCode", reason, event_type=_EVENT)
     flag = _FLAGS[register]
-    if not flag.facts:
-        record.note("registerTypeCode", "no field group has a place for which register it is")
+    which: Mapping[str, JsonObject] = {"rosh": {"flags": [f"NDELIUS:{register}"]}}
     return Found(
         kind=flag.kind if left is None else "risk.flag_ended",
         at=at,
-        facts=flag.facts if left is None else {},
+        facts=flag.facts if flag.facts and left is None else which,
         told_apart_by=(register, number),
-        assertions=_CONCERNS,
+        assertions={"rosh": "fact", **_CONCERNS},
     )
 
 

@@ -3,7 +3,6 @@
 Source: hmpps-integration-api ``GetAlertsResponse.json``; hmpps-alerts-api ``Alert``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +12,7 @@ from adapters.kit.framing import json_values
 from adapters.kit.members import Members
 from adapters.kit.statement import Statement, canonical_event
 from adapters.nomis_alerts.codes import NotTold, look_up
-from gateway.model.strict_json import JsonObject, read_object
+from gateway.model.strict_json import read_object
 
 _EVENT_TYPE: Final = "nomis-alert"
 _START_OF_DAY: Final = "a date without a time: taken as the start of that day in London"
@@ -73,16 +72,18 @@ def _statement(members: Members, alert: _PrisonAlert) -> Statement:
         raise _not_told(members, flag)
     if not alert.active and flag.end is None:
         raise members.unsupported("alertCode", flag.why_no_end, event_type=_EVENT_TYPE)
-    facts: Mapping[str, JsonObject] = flag.facts if alert.active else {}
     return Statement(
         kind=flag.kind if alert.active else str(flag.end),
         system="NOMIS",
         as_of=alert.as_of,
         occurred_at=alert.at,
-        facts={"identifiers": {"noms": alert.noms}, **facts},
+        facts={
+            "identifiers": {"noms": alert.noms},
+            **flag.stated(alert.code, active=alert.active),
+        },
         told_apart_by=(alert.id, alert.code),
         verified=flag.verified,
-        assertions=flag.assertions,
+        assertions=flag.asserted,
     )
 
 

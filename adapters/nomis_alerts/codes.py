@@ -1,8 +1,8 @@
 """What a prison's alert codes state, and no more than that.
 
 A code is a flag on a prison's record. It has no words of its own here: the comment beside it may
-name a victim, and is never carried. Where no group has room for what a code says, only that a flag
-was raised is told, for the recipient to look it up.
+name a victim, and is never carried. Where no group has room for what a code says, the code itself
+is told, for the recipient to look it up.
 Source: hmpps-alerts-api reference data of production, 20 February 2024; domain facts 6.2.
 """
 
@@ -31,6 +31,16 @@ class Flag:
     # prisons close alerts when they let people go: it never states the opposite of a fact.
     end: str | None = ENDED
     why_no_end: str = ""  # where `end` is None
+
+    def stated(self, code: str, *, active: bool) -> Mapping[str, JsonObject]:
+        """Return the facts of an alert with this code: those of the code itself while it is
+        active; where no group has room for them, or it has ended, which flag it is."""
+        return self.facts if active and self.facts else {"rosh": {"flags": [f"NOMIS:{code}"]}}
+
+    @property
+    def asserted(self) -> Mapping[str, Assertion]:
+        """How each group is asserted: that there is a flag is a fact, whatever it flags."""
+        return self.assertions if "rosh" in self.facts else {"rosh": "fact", **self.assertions}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,26 +139,28 @@ def parse_alert(value: JsonObject) -> Alert:
         subject_category=_text(value, "subject_category"),
         reason=_text(value, "reason"),
         facts=facts,  # type: ignore[arg-type]  # group_problems proved the shape
-        stated=dict(reversed(_stated(value.get("groups")))),
+        stated=_stated(value.get("groups")),
     )
 
 
-def _stated(groups: Json) -> list[tuple[str, Stated]]:
-    rows = [row for row in groups if isinstance(row, dict)] if isinstance(groups, list) else []
-    return [
-        (
-            str(row.get("name")),
-            Stated(
-                controller=_text(row, "controller"),
-                source_system=_text(row, "source_system"),
-                as_of=_text(row, "as_of"),
-                assertion=_text(row, "assertion"),
-                verified=_flag(row.get("verified")),
-                completeness=_text(row, "completeness"),
-            ),
-        )
-        for row in rows
-    ]
+def _stated(groups: Json) -> dict[str, Stated]:
+    """Return the first row of each group: the newest statement."""
+    found: dict[str, Stated] = {}
+    for row in groups if isinstance(groups, list) else []:
+        if isinstance(row, dict):
+            found.setdefault(str(row.get("name")), _one_stated(row))
+    return found
+
+
+def _one_stated(row: JsonObject) -> Stated:
+    return Stated(
+        controller=_text(row, "controller"),
+        source_system=_text(row, "source_system"),
+        as_of=_text(row, "as_of"),
+        assertion=_text(row, "assertion"),
+        verified=_flag(row.get("verified")),
+        completeness=_text(row, "completeness"),
+    )
 
 
 def _text(value: JsonObject, name: str) -> str | None:

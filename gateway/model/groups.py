@@ -210,6 +210,10 @@ class Mappa(Group):
         return self
 
 
+# A register's own code for what it flags: never prose, and given no meaning here.
+_Flag = Annotated[str, StringConstraints(pattern=r"^(NDELIUS|NOMIS|PNC|VISOR):[A-Z0-9]{2,8}$")]
+
+
 class Rosh(Group):
     """G5: risk of serious harm, by who is at risk."""
 
@@ -221,6 +225,7 @@ class Rosh(Group):
     prisoners: Level | None = None
     imminence: Level | None = None
     assessed_on: Date | None = None
+    flags: Annotated[list[_Flag], Field(max_length=30)] | None = None  # this event raises or ends
 
 
 class RiskNarrative(Group):

@@ -31,7 +31,8 @@ def test_a_created_alert_states_what_its_code_states(code: str) -> None:
         for name, group in event.groups.items()
     }
     assert event.kind == flag.kind
-    assert facts == {"identifiers": {"noms": NOMS}, **flag.facts}
+    which = {"rosh": {"flags": [f"NOMIS:{code}"]}}
+    assert facts == {"identifiers": {"noms": NOMS}, **(flag.facts or which)}
     for name, assertion in flag.assertions.items():
         assert event.groups[name]["assertion"] == assertion
     assert {group["verified"] for group in event.groups.values()} == {flag.verified}
@@ -47,7 +48,9 @@ def test_an_alert_that_no_longer_stands_ends_a_flag_or_nothing(code: str, change
     else:
         event = translate(code, change)
         assert event.kind == "risk.flag_ended"
-        assert set(event.groups) == {"identifiers"}
+        assert set(event.groups) == {"identifiers", "rosh"}
+        assert event.groups["rosh"]["flags"] == [f"NOMIS:{code}"]
+        assert event.groups["rosh"]["assertion"] == "fact"
 
 
 @pytest.mark.parametrize("change", ["created", "inactive", "deleted"])

@@ -116,7 +116,9 @@ def test_a_register_without_levels_raises_a_flag_and_states_what_it_is_named_for
     kind, facts = FLAGS[register]
     event = translate(registration(register, category="", level=""))
     assert event.kind == kind
-    assert {name: stated(event, name) for name in event.groups if name != "identifiers"} == facts
+    which = {"rosh": {"flags": [f"NDELIUS:{register}"]}}
+    told = {name: stated(event, name) for name in event.groups if name != "identifiers"}
+    assert told == (facts or which)
     if "children" in facts:
         assert event.groups["children"]["assertion"] == "assessment"
 
@@ -128,7 +130,9 @@ def test_a_flag_that_no_longer_applies_states_the_opposite_of_nothing(
 ) -> None:
     event = translate(registration(register, change=change, category="", level=""))
     assert event.kind == "risk.flag_ended"
-    assert set(event.groups) == {"identifiers"}
+    assert set(event.groups) == {"identifiers", "rosh"}
+    assert stated(event, "rosh") == {"flags": [f"NDELIUS:{register}"]}
+    assert event.groups["rosh"]["assertion"] == "fact"
 
 
 @pytest.mark.parametrize("register", FLAGS)

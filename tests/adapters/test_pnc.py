@@ -115,15 +115,16 @@ def test_what_is_not_in_its_form_is_refused_by_its_path(cells: dict[str, str], p
 def test_a_signal_no_list_knows_is_passed_on_and_noted(signals: str) -> None:
     translation = translated(**SIGNAL, warningSignals=signals)
     (event,) = translation.events
-    codes = ", ".join(sorted(one.strip() for one in signals.split(";")))
-    assert event.groups["risk_narrative"]["nature"] == f"PNC warning signals: {codes}"
-    assert "rosh" not in event.groups
+    codes = sorted(one.strip() for one in signals.split(";"))
+    assert event.groups["rosh"]["flags"] == [f"PNC:{code}" for code in codes]
+    assert not {"overall", "staff", "public"} & set(event.groups["rosh"])
+    assert "risk_narrative" not in event.groups
     assert [note.path for note in translation.notes] == ["$.warningSignals"]
 
 
 def test_a_signal_that_is_gone_is_said_to_be() -> None:
     told = groups(**SIGNAL, warningSignals="QX", change="ENDED")
-    assert told["risk_narrative"]["nature"] == "PNC warning signals no longer shown: QX"
+    assert told["rosh"]["flags"] == ["PNC:QX"]
 
 
 def test_the_order_in_which_signals_stand_makes_no_other_event() -> None:

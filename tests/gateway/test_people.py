@@ -278,6 +278,17 @@ def test_a_late_event_never_overwrites_newer_state() -> None:
     assert with_event(person, late).facts["mappa"].members == {"level": 3}
 
 
+def test_a_flag_is_told_of_its_own_event_and_not_kept() -> None:
+    known = with_event(Person(ref=ALICE), event({"rosh": {"overall": "high"}}))
+    raised = event({"rosh": {"flags": ["NOMIS:XRF"]}}, agency="police", kind="risk.flag_raised")
+    person = with_event(known, raised)
+    assert person.facts["rosh"].members == {"overall": "high"}
+    told = for_event(person, raised).facts["rosh"]
+    assert told.members == {"overall": "high", "flags": ["NOMIS:XRF"]}
+    assert (told.controller_of("flags"), told.controller_of("overall")) == ("police", "prison")
+    assert "flags" not in for_event(person, event({"mappa": {"level": 2}})).facts["rosh"].members
+
+
 def test_a_late_event_adds_what_nobody_said_since() -> None:
     person = with_event(Person(ref=ALICE), event({"identifiers": {"noms": "Z0001ZZ"}}))
     earlier = NOW - dt.timedelta(days=1)

@@ -121,6 +121,7 @@ WHOLE: Mapping[str, Mapping[str, Any]] = {
         "prisoners": "low",
         "imminence": "medium",
         "assessed_on": "2026-01-14",
+        "flags": ["NOMIS:XRF"],
     },
     "risk_narrative": {
         "who_is_at_risk": "narrative",
