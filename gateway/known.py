@@ -12,6 +12,7 @@ from gateway.model.ids import EventRef, PersonRef
 from gateway.model.kinds import REVISING_KINDS
 from gateway.model.person import Origin, Person, StatedGroup
 from gateway.model.strict_json import JsonObject
+from gateway.people import SUPERSEDED
 
 # A cancelled release leaves none of its arrangements standing.
 _CLEARED: Final[Mapping[str, frozenset[str]]] = {
@@ -164,6 +165,7 @@ def _older(name: str, held: StatedGroup, stated: StatedGroup) -> StatedGroup:
     if name in _MOVES_ON:
         return held
     dropped = set(PROVENANCE) | set(held.members) | _superseded(name, stated, held)
+    dropped |= {SUPERSEDED}  # a merge of then, which may have been undone since
     added = {member: value for member, value in stated.members.items() if member not in dropped}
     if not added:
         return held

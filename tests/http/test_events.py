@@ -190,7 +190,7 @@ async def test_an_agency_posts_only_as_itself_and_only_its_kinds(tmp_path: Path)
     async with gateway(tmp_path / "i") as served:
         other = planned_release(source="urn:example:someone-else")
         assert (await served.post(other))[0] == 403
-        clinical = planned_release(type="org.throughgate.health.concern.v1")
+        clinical = planned_release(type="org.throughgate.health.care_team_recorded.v1")
         assert (await served.post(clinical))[0] == 403
 
 

@@ -356,6 +356,7 @@ def test_a_checksum_may_be_of_the_packed_or_of_the_plain_content() -> None:
         gzip.compress(b"body")[:10] + b"\xff" * 10,
         b"\x1f\x8b",
     ],
+    ids=["cut", "more", "broken", "a start"],  # the bytes hold the time they were made
 )
 def test_content_flagged_as_gzip_that_is_not_whole_is_unreadable(packed: bytes) -> None:
     with pytest.raises(MeshUnreadable, match="gzip"):
