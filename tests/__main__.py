@@ -21,7 +21,8 @@ STEPS = (
         "tests",
         [
             *(sys.executable, "-m", "pytest", "-q", "--cov", "--cov-report=term"),
-            *("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *sys.argv[1:]),
+            *("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"),
+            *("--no-loadscope-reorder", *sys.argv[1:]),
         ],
     ),
 )

@@ -13,6 +13,15 @@ settings.register_profile(
 settings.load_profile("default")
 
 
+# Folders whose files run real processes, and take longest: begun first, none is left to run alone.
+_LONG = ("faults", "docs", "feeds", "cli", "mesh")
+
+
+@pytest.hookimpl(trylast=True)  # after the order was shuffled, which stays so within each part
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
