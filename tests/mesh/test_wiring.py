@@ -165,6 +165,7 @@ async def test_with_a_client_certificate_and_not_without(
     sandbox.start()
     try:
         bare = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+        bare.minimum_version = ssl.TLSVersion.TLSv1_2  # older Pythons leave it to the system
         mailbox = a_mailbox(sandbox, ssl_context=bare)
         with pytest.raises(MeshTrouble, match=r"^(tls|connection-lost)$"):
             await mailbox.handshake()
