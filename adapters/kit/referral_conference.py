@@ -6,10 +6,20 @@ lets out without a human (minimisation rule 3.4(6)).
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
+from adapters.contract import Adapter, Translation
 from adapters.kit.members import Members
-from adapters.kit.referral import LEVELS, Referral
+from adapters.kit.referral import (
+    LEVELS,
+    Referral,
+    Said,
+    area_of,
+    read_consent,
+    read_referral,
+    reads,
+)
 from adapters.kit.referral_form import (
     CONTACT,
     NAMES,
@@ -175,3 +185,57 @@ def outcome(title: str) -> Form:
         declines=declines,
         adds=to_complete,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conference:
+    """A conference of agencies: what is referred to it, and what it asks them."""
+
+    name: str  # of the adapter; of the form, with ``-referral``
+    title: str
+    kind: str  # of the event that a referral is
+    grounds: Mapping[str, str]  # why it is asked to look: no level of risk of serious harm
+    questions: tuple[str, ...]  # to every agency
+    of_abuse: bool = False  # always of domestic abuse; otherwise as the form says
+
+    def translate(self, body: bytes, source: str) -> Translation:
+        """Return the referral that one form reports.
+
+        Raises:
+            MalformedEvent: the form cannot be read.
+            UnsupportedEvent: needs a human: a code with no known meaning, consent refused without
+                a reason to go on.
+
+        Pure.
+        """
+        form = read_referral(body, self.name, self.title, (f"{self.name}-referral",))
+        members = form.members
+        read_consent(form)
+        risk = risk_of(form)
+        members.ignore("conference_on")  # when it sits is the conference's own calendar
+        abuse = self.of_abuse or members.flag("domestic_abuse")
+        said = Said(
+            facts={
+                "offence": {"domestic_abuse": abuse, "convicted": members.flag("convicted")},
+                "rosh": rosh_of(risk, form.event_type),
+                "risk_narrative": narrative_of(risk, self.grounds, form.event_type),
+                "victim": victim_of(members, of_abuse=abuse is True),
+                "children": children_of(members),
+                "location": area_of(form),
+            },
+            # Reported here, and found by no court.
+            assertions={"offence": "assessment", "children": "assessment"},
+        )
+        return form.reports(self.kind, source, said)
+
+    def adapter(self) -> Adapter:
+        """Return the adapter of its referral form."""
+        return Adapter(
+            name=self.name,
+            title=f"{self.title} referral form",
+            inbound=reads(self.translate),
+            outbound=(
+                research_request(self.title, self.kind, self.questions).outbound(),
+                outcome(self.title).outbound(),
+            ),
+        )
