@@ -8,6 +8,7 @@ from adapters.contract import Adapter
 from adapters.registry import find_adapters
 from adapters.table import BadMapping, read_mapping, table_adapter
 from gateway.config import BadConfig, Config, TableConfig
+from gateway.model.strict_json import Json, JsonObject
 
 MAX_MAPPING_BYTES: Final = 1024 * 1024
 
@@ -27,6 +28,17 @@ def adapters_of(config: Config) -> Mapping[str, Adapter]:
             raise BadConfig(f"table.name: there is another adapter called {table.name}")
         found[table.name] = _table(config, table)
     return MappingProxyType(dict(sorted(found.items())))
+
+
+def described(adapter: Adapter) -> JsonObject:
+    """Return what an adapter reads and writes, for those who choose one. Pure."""
+    reads = adapter.inbound.media_types if adapter.inbound else ()
+    return {
+        "name": adapter.name,
+        "title": adapter.title,
+        "reads": list[Json](reads),
+        "writes": list[Json](one.form for one in adapter.outbound),
+    }
 
 
 def _table(config: Config, table: TableConfig) -> Adapter:

@@ -17,7 +17,7 @@ from rich.table import Table
 from adapters.contract import Adapter, Inbound, NotRendered, Translation, UnsupportedEvent
 from adapters.registry import UnusableAdapter, find_adapters
 from adapters.table import BadMapping, read_mapping, table_adapter
-from gateway.adapters_of import MAX_MAPPING_BYTES, adapters_of
+from gateway.adapters_of import MAX_MAPPING_BYTES, adapters_of, described
 from gateway.cli.exits import NO, OK, Trouble, read_file
 from gateway.config import load_config
 from gateway.model.alert import read_alert
@@ -42,7 +42,7 @@ class Wanted:
 
 def list_adapters(config: Path | None, *, as_json: bool) -> int:
     """Print the adapters, and the tables that a configuration names."""
-    rows = [_row(one) for one in installed(config).values()]
+    rows = [described(one) for one in installed(config).values()]
     if as_json:
         typer.echo(orjson.dumps({"adapters": rows}).decode())
         return OK
@@ -58,16 +58,6 @@ def list_adapters(config: Path | None, *, as_json: bool) -> int:
         " ([[table]]), or give it to `adapters convert table FILE --mapping MAPPING.toml`."
     )
     return OK
-
-
-def _row(adapter: Adapter) -> dict[str, Json]:
-    reads = adapter.inbound.media_types if adapter.inbound else ()
-    return {
-        "name": adapter.name,
-        "title": adapter.title,
-        "reads": list[Json](reads),
-        "writes": list[Json](one.form for one in adapter.outbound),
-    }
 
 
 def _cell(value: Json) -> str:

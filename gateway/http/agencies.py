@@ -6,6 +6,7 @@ import orjson
 from aiohttp import web
 
 from adapters.contract import Adapter, UnsupportedEvent
+from gateway.adapters_of import described
 from gateway.event_queue import Pushback
 from gateway.http.problems import problem
 from gateway.metrics import REQUESTS
@@ -51,16 +52,6 @@ def routes(pipeline: Pipeline, adapters: Mapping[str, Adapter]) -> list[web.Rout
         web.get("/v1/schemas/", list_schemas),
         web.get("/v1/schemas/{kind}", one_schema),
     ]
-
-
-def described(adapter: Adapter) -> dict[str, object]:
-    """Return what an adapter reads and writes, for those who choose one."""
-    return {
-        "name": adapter.name,
-        "title": adapter.title,
-        "reads": list(adapter.inbound.media_types) if adapter.inbound else [],
-        "writes": [one.form for one in adapter.outbound],
-    }
 
 
 async def _answer(pipeline: Pipeline, request: web.Request) -> web.Response:
