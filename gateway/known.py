@@ -61,15 +61,15 @@ def with_event(person: Person, event: Event) -> Person:
 def for_event(person: Person, event: Event) -> Person:
     """Return the person with what only this event states and nobody keeps: a duty, if it is of
     one; flags raised or ended. What is told of the event is taken from here. Pure."""
-    facts = dict(person.facts)
     duty, rosh = event.groups.get(_OURS), event.groups.get("rosh", {})
+    of_it: dict[str, StatedGroup] = {}
     if duty is not None:
-        facts[_OURS] = StatedGroup(members=duty, controller=event.agency, as_of=event.occurred_at)
+        of_it[_OURS] = StatedGroup(members=duty, controller=event.agency, as_of=event.occurred_at)
     if _FLAGS in rosh:
         said = {name: rosh[name] for name in (_FLAGS, *PROVENANCE) if name in rosh}
         flagged = StatedGroup(members=said, controller=event.agency, as_of=_as_of(rosh, event))
-        facts["rosh"] = _newer("rosh", facts.get("rosh"), flagged, event.kind)
-    return person if facts == person.facts else Person(ref=person.ref, facts=facts)
+        of_it["rosh"] = _newer("rosh", person.facts.get("rosh"), flagged, event.kind)
+    return Person(ref=person.ref, facts={**person.facts, **of_it}) if of_it else person
 
 
 def replay(ref: PersonRef, events: Iterable[Event]) -> Person:
