@@ -15,10 +15,10 @@ from gateway.model.decision import Grant, Permit, View
 from gateway.model.disclosure import Message, RecallReason
 from gateway.model.event import Event
 from gateway.model.groups import GROUP_NAMES, PROVENANCE
-from gateway.model.ids import AgencyName, AlertId
+from gateway.model.ids import AlertId
 from gateway.model.kinds import type_of
 from gateway.model.party import Recipient
-from gateway.model.person import Origin, Person, StatedGroup
+from gateway.model.person import Person, StatedGroup
 from gateway.model.strict_json import Json, JsonObject
 
 CEILING: Final = "OFFICIAL-SENSITIVE"  # the marking of what states none
@@ -129,18 +129,12 @@ def _group(name: str, stated: StatedGroup, view: View) -> Iterator[Json]:
     """Yield what a reader needs to judge one group by: a row for each agency whose facts they
     see, the newest statement first."""
     shown = view.groups[name]
-    by_origin: dict[tuple[AgencyName, datetime], tuple[Origin, list[str]]] = {}
-    for member in shown.keys() - set(PROVENANCE):
-        origin = stated.origin(member)
-        key = origin.controller, origin.as_of
-        by_origin.setdefault(key, (origin, []))[1].append(member)
-    rows = sorted(by_origin.values(), key=lambda one: one[0].as_of, reverse=True)
-    for origin, members in rows:
+    for origin, members in stated.by_origin(shown.keys() - set(PROVENANCE)):
         assertion = origin.provenance.get("assertion")
         yield {
             "code": _CODES[name],
             "name": name,
-            "members": list[Json](sorted(members)),
+            "members": list[Json](members),
             "assertion": assertion.upper() if isinstance(assertion, str) else None,
             "completeness": _completeness(name, stated.members, shown),
             "as_of": timestamp(origin.as_of),

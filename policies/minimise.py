@@ -20,7 +20,6 @@ def select(person: Person, permit: Permit) -> View:
         if stated is not None and stated.members.get(member) is not None:
             chosen.setdefault(name, {})[member] = stated.members[member]
     for name, members in chosen.items():
-        stated = person.facts[name]
-        newest = max((stated.origin(one) for one in members), key=lambda one: one.as_of)
+        newest, _ = person.facts[name].by_origin(members)[0]
         members.update(newest.provenance)
     return View(groups=chosen)

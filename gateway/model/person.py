@@ -1,7 +1,7 @@
 """The person an event is about, as the gateway knows them: an opaque reference and the facts
 each agency has stated. Plaintext lives only in memory and in the sealed store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,17 +29,30 @@ class StatedGroup:
     as_of: datetime  # aware UTC
     earlier: Mapping[str, Origin] = field(default_factory=dict)  # by member: not the newest's
 
-    def origin(self, member: str) -> Origin:
-        """Return whose statement a member is."""
-        return self.earlier.get(member) or Origin(
+    @property
+    def newest(self) -> Origin:
+        """The newest statement's."""
+        held = self.members
+        return Origin(
             controller=self.controller,
             as_of=self.as_of,
-            provenance={
-                mark: self.members[mark]
-                for mark in PROVENANCE
-                if self.members.get(mark) is not None
-            },
+            provenance={mark: held[mark] for mark in PROVENANCE if held.get(mark) is not None},
         )
+
+    def origin(self, member: str) -> Origin:
+        """Return whose statement a member is."""
+        return self.earlier.get(member) or self.newest
+
+    def by_origin(self, members: Iterable[str]) -> list[tuple[Origin, list[str]]]:
+        """Return members, sorted, with whose statement they are, the newest first."""
+        newest = self.newest
+        if not self.earlier:
+            return [(newest, sorted(members))]
+        found: dict[tuple[AgencyName, datetime], tuple[Origin, list[str]]] = {}
+        for member in sorted(members):
+            origin = self.earlier.get(member, newest)
+            found.setdefault((origin.controller, origin.as_of), (origin, []))[1].append(member)
+        return sorted(found.values(), key=lambda one: one[0].as_of, reverse=True)
 
     def controller_of(self, member: str) -> AgencyName:
         """Return who may disclose a member."""
