@@ -6,33 +6,27 @@ it goes again under the same Message-ID, for a duplicate is better than silence.
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiosmtplib import SMTPConnectError, SMTPException, SMTPResponseException
 
-from gateway.channels.addresses import BadAddress, check_host_name, check_mailbox
+from gateway.channels.addresses import BadAddress, check_mailbox
 from gateway.channels.contract import Undeliverable
 from gateway.channels.mail_message import mail_message
-from gateway.channels.smtp_pool import Answer, Progress, Relay, RelayUnfit, Security, SmtpPool
-from gateway.channels.tls import verifying_context
+from gateway.channels.mail_routes import MailRoute, MailRoutes, NoSuchRoute
+from gateway.channels.smtp_pool import Answer, Envelope, Progress, RelayUnfit, SmtpPool
 from gateway.model.disclosure import Parcel
 from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
 
 
 class EmailChannel:
-    """Sends parcels as mail, one recipient per message, over a few kept connections."""
+    """Sends parcels as mail, one recipient per message, over a few kept connections per route."""
 
     def __init__(
         self,
         *,
-        host: str,
-        port: int,
-        security: Security,
-        ssl_context: ssl.SSLContext | None,
-        sender: str,
-        hostname: str,
-        username: str | None = None,
-        password: str | None = None,
+        default: MailRoute,
+        routes: Sequence[MailRoute] = (),
         clock: Callable[[], float],
         timeout_s: float = 60,
         pool_size: int = 4,
@@ -40,80 +34,69 @@ class EmailChannel:
         """Build the channel; connections are made when first needed.
 
         Args:
-            host: The relay; its certificate must name it.
-            port: The relay's port.
-            security: ``tls`` from the first byte, or ``starttls`` and nothing sent without it.
-            ssl_context: None for the system's certificate store.
-            sender: Mailbox of the envelope and the From header.
-            hostname: How we greet the relay, and the right side of every Message-ID.
-            username: None to send no AUTH.
-            password: Used under TLS only.
+            default: The relay of every mailbox that no other route claims.
+            routes: Those with a transport rule of their own.
             clock: Unix seconds, for the Date header.
             timeout_s: Deadline of one whole attempt, waiting for a connection included.
-            pool_size: Connections at most, and so attempts at a time.
+            pool_size: Connections at most to each relay, and so attempts at a time.
 
         Raises:
-            BadAddress: sender or hostname is malformed.
-            ValueError: the TLS context does not check certificates and names.
+            ValueError: the routes contradict each other.
         """
-        self._sender = check_mailbox(sender)
-        self._hostname = check_host_name(hostname)
+        self._routes = MailRoutes(default, routes)
         self._clock = clock
         self._timeout_s = timeout_s
-        self._pool = SmtpPool(
-            Relay(
-                host=host,
-                port=port,
-                security=security,
-                ssl_context=verifying_context(ssl_context),
-                hostname=hostname,
-                username=username,
-                password=password,
-            ),
-            size=pool_size,
-        )
+        # No route waits for a connection of another: a dead relay is its own recipients' trouble.
+        self._pools = {
+            route.name: SmtpPool(route.relay(), size=pool_size) for route in self._routes.all()
+        }
 
     async def deliver(self, parcel: Parcel) -> Outcome:
         """Send the parcel once. See `contract.Channel.deliver`."""
         progress = Progress()
         try:
             recipient = check_mailbox(parcel.address)
+            route = self._routes.choose(recipient, parcel.route)
             message = mail_message(
                 parcel,
-                sender=self._sender,
+                sender=route.sender,
                 recipient=recipient,
-                hostname=self._hostname,
+                hostname=route.hostname,
                 sent_at=self._clock(),
             )
+            envelope = Envelope(
+                sender=route.return_path(parcel.alert), recipient=recipient, id=parcel.alert
+            )
             async with asyncio.timeout(self._timeout_s):
-                answer = await self._transact(recipient, message, progress)
+                answer = await _transact(self._pools[route.name], envelope, message, progress)
         except BadAddress:
             return Rejected(reason="address-refused")
         except Undeliverable as refusal:
             return Rejected(reason=refusal.code)
+        except NoSuchRoute:
+            return Deferred(reason="no-route")  # the operator's to mend, not the recipient's
         except Exception as error:  # noqa: BLE001  # the contract: an attempt never raises
             return Deferred(reason=_failure(error), outcome_unknown=progress.content_left)
         return _judge(answer)
 
     async def close(self) -> None:
-        """Quit the idle connections."""
-        await self._pool.close()
+        """Quit the idle connections; later attempts end as lost connections."""
+        await asyncio.gather(*(pool.close() for pool in self._pools.values()))
 
-    async def _transact(self, recipient: str, message: bytes, progress: Progress) -> Answer:
-        async with self._pool.lease() as connection:
-            try:
-                return await connection.transact(
-                    sender=self._sender, recipient=recipient, message=message, progress=progress
-                )
-            except (SMTPException, OSError):
-                # A kept connection may have been closed by the relay meanwhile. That says nothing
-                # of this attempt, and as long as no content has left a new one is safe.
-                if not connection.used or progress.content_left:
-                    raise
-        async with self._pool.lease(fresh=True) as connection:
-            return await connection.transact(
-                sender=self._sender, recipient=recipient, message=message, progress=progress
-            )
+
+async def _transact(
+    pool: SmtpPool, envelope: Envelope, message: bytes, progress: Progress
+) -> Answer:
+    async with pool.lease() as connection:
+        try:
+            return await connection.transact(envelope, message, progress=progress)
+        except (SMTPException, OSError):
+            # A kept connection may have been closed by the relay meanwhile. That says nothing
+            # of this attempt, and as long as no content has left a new one is safe.
+            if not connection.used or progress.content_left:
+                raise
+    async with pool.lease(fresh=True) as connection:
+        return await connection.transact(envelope, message, progress=progress)
 
 
 def _judge(answer: Answer) -> Outcome:

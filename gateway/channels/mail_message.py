@@ -2,7 +2,8 @@
 
 Subject, file name and Message-ID are constants or the alert's id; the content travels as base64,
 so no byte of it can end the message or start a header (SMTP smuggling, CVE-2023-51764 and kin).
-Source: RFC 5322; RFC 8551 section 3.2 for the S/MIME types; RFC 3834 for Auto-Submitted.
+Source: RFC 5322; RFC 8551 section 3.2 for the S/MIME types; RFC 3834 for Auto-Submitted;
+RFC 9788 section 3.2 for the subject of a message whose own subject is sealed inside.
 """
 
 import base64
@@ -16,18 +17,22 @@ from gateway.channels.contract import Undeliverable
 from gateway.model.disclosure import Parcel
 
 SUBJECT = "A message is waiting for you"
+SEALED_SUBJECT = "[...]"  # readers that protect headers show the one inside in its place
 PROOF_HEADER = "Throughgate-Proof"
 
 _LINE_LENGTH = 76
 _PROOF_INDENT = len(f"{PROOF_HEADER}: ")
-_AUTH_ENVELOPED_DATA = bytes.fromhex("060b2a864886f70d0109100117")  # OID 1.2.840.113549.1.9.16.1.23
+# The content types of sealed mail: OIDs 1.2.840.113549.1.9.16.1.23 (authenticated) and
+# 1.2.840.113549.1.7.3 (not; sealed so only where the directory says so).
+_SMIME_TYPES = {
+    bytes.fromhex("060b2a864886f70d0109100117"): "authEnveloped-data",
+    bytes.fromhex("06092a864886f70d010703"): "enveloped-data",
+}
+_SEQUENCE, _EXPLICIT_0 = 0x30, 0xA0
+_SHORT_FORM = 2  # bytes of the shortest element
+_FIRST_LONG = 0x80  # the first length that needs the long form
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
-_SEALED_TYPE = (
-    ("Content-Type", "application/pkcs7-mime; smime-type=authEnveloped-data; name=smime.p7m"),
-    ("Content-Transfer-Encoding", "base64"),
-    ("Content-Disposition", "attachment; filename=smime.p7m"),
-)
 _TEXT_TYPE = (
     ("Content-Type", "text/plain; charset=utf-8"),
     ("Content-Transfer-Encoding", "base64"),
@@ -42,7 +47,8 @@ def mail_message(
     """Return the message for the DATA command, before dot-stuffing.
 
     Args:
-        parcel: Form ``sealed``: DER of a CMS AuthEnvelopedData. Otherwise: content-free UTF-8.
+        parcel: Form ``sealed``: DER of a CMS AuthEnvelopedData or EnvelopedData, whichever the
+            directory asked for. Otherwise: content-free UTF-8.
         sender: Mailbox, as `check_mailbox` returned it; for the From header.
         recipient: Mailbox, likewise; for the To header.
         hostname: Right side of the Message-ID, which is the same over every attempt.
@@ -61,7 +67,7 @@ def mail_message(
     headers = (
         ("From", sender),
         ("To", recipient),
-        ("Subject", SUBJECT),
+        ("Subject", SEALED_SUBJECT if parcel.form == "sealed" else SUBJECT),
         ("Date", format_datetime(datetime.fromtimestamp(sent_at, UTC))),
         ("Message-ID", f"<{parcel.alert}@{hostname}>"),
         ("Auto-Submitted", "auto-generated"),
@@ -79,16 +85,46 @@ def mail_message(
 
 def _content(parcel: Parcel) -> tuple[Headers, bytes]:
     if parcel.form == "sealed":
-        # Outermost SEQUENCE, then the content type. Not a check of the seal (that is the keys'
-        # work): it makes sure that what is called sealed cannot be a text sent by mistake.
-        if parcel.sealed[:1] != b"\x30" or _AUTH_ENVELOPED_DATA not in parcel.sealed[:24]:
-            raise Undeliverable("not-sealed")
-        return _SEALED_TYPE, parcel.sealed
+        return _sealed_type(parcel.sealed), parcel.sealed
     try:
         parcel.sealed.decode()
     except UnicodeDecodeError:
         raise Undeliverable("not-text") from None
     return _TEXT_TYPE, _LINE_END.sub(b"\r\n", parcel.sealed)
+
+
+def _sealed_type(sealed: bytes) -> Headers:
+    """Return the headers of one whole ContentInfo of sealed mail.
+
+    Not a check of the seal (that is the keys' work): it makes sure that what is called sealed
+    cannot be a text, or a signed and open message, sent by mistake.
+    """
+    inside = _whole(sealed, _SEQUENCE)
+    for oid, name in _SMIME_TYPES.items():
+        if inside.startswith(oid) and _whole(inside[len(oid) :], _EXPLICIT_0):
+            return (
+                ("Content-Type", f"application/pkcs7-mime; smime-type={name}; name=smime.p7m"),
+                ("Content-Transfer-Encoding", "base64"),
+                ("Content-Disposition", "attachment; filename=smime.p7m"),
+            )
+    raise Undeliverable("not-sealed")
+
+
+def _whole(der: bytes, tag: int) -> bytes:
+    """Return the content of the one element these bytes are; empty if they are anything else.
+
+    Source: X.690 section 10.1 (DER: the shortest definite length). Pure.
+    """
+    if len(der) < _SHORT_FORM or der[0] != tag:
+        return b""
+    long_form = der[1] & 0x80
+    size = der[1] & 0x7F if long_form else 0
+    length = int.from_bytes(der[2 : 2 + size]) if long_form else der[1]
+    # The indefinite form (size 0) gives a length of 0 here, and a length that could have been
+    # written shorter does not encode back to the same bytes.
+    shortest = not long_form or (length >= _FIRST_LONG and (length.bit_length() + 7) // 8 == size)
+    content = der[2 + size :]
+    return content if shortest and len(content) == length else b""
 
 
 def _base64_lines(content: bytes, *, less: int = 0) -> list[str]:

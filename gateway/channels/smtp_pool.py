@@ -4,18 +4,25 @@
 2. A connection goes back to the pool only after a reply that ends a transaction; one whose
    command was cut short, by cancellation or anything else, is aborted, so no attempt can ever
    read the reply to another's command.
-Source: RFC 5321, RFC 3207 (STARTTLS), RFC 8314 section 3 (implicit TLS).
+3. Reports of what becomes of a message are asked for wherever the relay offers to give them.
+Source: RFC 5321, RFC 3207 (STARTTLS), RFC 8314 section 3 (implicit TLS), RFC 3461 (DSN).
 """
 
 import asyncio
 import contextlib
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPServerDisconnected
+from aiosmtplib import (
+    SMTP,
+    SMTPException,
+    SMTPResponse,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
 
 Security = Literal["starttls", "tls"]
 Verb = Literal["MAIL", "RCPT", "DATA", "content"]
@@ -26,11 +33,16 @@ QUIT_WITHIN_S = 1.0
 _COMPLETED = 250
 _START_INPUT = 354
 _CLOSING = 421
+# What a relay answers that offers reports and then does not know the words (RFC 5321 section 4.2).
+_NOT_UNDERSTOOD = frozenset({501, 504, 555})
+_NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")  # RFC 3461 section 4: printable, but for + and =
 _LEADING_DOT = re.compile(rb"(?m)^\.")
 
 
 class RelayUnfit(Exception):
-    """The relay does not offer what is required of it: `code` is tls-required or auth-required."""
+    """The relay does not offer what is required of it: `code` is tls-required or auth-required; or
+    somebody spoke in its name before TLS: tls-injected.
+    """
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -48,6 +60,15 @@ class Relay:
     hostname: str  # how we greet
     username: str | None = field(repr=False)
     password: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Who one message is from and for, and what a report is to call it."""
+
+    sender: str  # checked mailbox: it goes on the wire as it stands
+    recipient: str  # likewise
+    id: str  # at most 100 characters; names no one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +91,7 @@ class SmtpConnection:
 
     def __init__(self, smtp: SMTP) -> None:
         self._smtp = smtp
+        self._reports = False  # the relay offers delivery status notifications
         self._reset_owed = False  # a refused transaction is still open at the server
         self.used = False  # has carried a transaction before this one
         self.at_rest = False  # every command sent has been answered
@@ -103,6 +125,7 @@ class SmtpConnection:
                 await _start_tls(smtp)
             if relay.username is not None:
                 await _log_in(smtp, relay.username, relay.password or "")
+            connection._reports = smtp.supports_extension("dsn")
         except BaseException:
             connection.abort()
             raise
@@ -113,14 +136,11 @@ class SmtpConnection:
         """Whether the far side has, as far as is known here, not closed."""
         return self._smtp.is_connected
 
-    async def transact(
-        self, *, sender: str, recipient: str, message: bytes, progress: Progress
-    ) -> Answer:
+    async def transact(self, envelope: Envelope, message: bytes, *, progress: Progress) -> Answer:
         """Hand over one message for one mailbox; return the reply that decided it.
 
         Args:
-            sender: Checked mailbox: it goes on the wire as it stands.
-            recipient: Likewise.
+            envelope: From whom, for whom.
             message: Lines end in CRLF, the last one too.
             progress: Marked when the content has left.
 
@@ -131,11 +151,12 @@ class SmtpConnection:
         """
         self.at_rest = False
         await self._begin()
-        answer = await self._command("MAIL", f"MAIL FROM:<{sender}>")
+        answer = await self._asking("MAIL", f"MAIL FROM:<{envelope.sender}>", _mail_asks(envelope))
         if answer.code == _CLOSING and self.used:
             raise SMTPServerDisconnected("closed while idle")
         if _is_positive(answer):
-            answer = await self._command("RCPT", f"RCPT TO:<{recipient}>")
+            asks = _recipient_asks(envelope)
+            answer = await self._asking("RCPT", f"RCPT TO:<{envelope.recipient}>", asks)
         if _is_positive(answer):
             answer = await self._command("DATA", "DATA")
         if answer.code == _START_INPUT and answer.verb == "DATA":
@@ -164,6 +185,17 @@ class SmtpConnection:
             reply = await self._smtp.execute_command(b"RSET")
             if reply.code != _COMPLETED:
                 raise SMTPServerDisconnected("reset refused")
+
+    async def _asking(self, verb: Verb, line: str, asks: str) -> Answer:
+        """Send a command with its request for reports, or without where that is not understood: a
+        relay's flaw must not cost the recipient an endpoint.
+        """
+        if self._reports:
+            answer = await self._command(verb, f"{line} {asks}")
+            if answer.code not in _NOT_UNDERSTOOD:
+                return answer
+            self._reports = False
+        return await self._command(verb, line)
 
     async def _command(self, verb: Verb, line: str) -> Answer:
         reply = await self._smtp.execute_command(line.encode("ascii"))
@@ -195,11 +227,13 @@ class SmtpPool:
         """Lend a connection, waiting for a free slot; `fresh` asks for one never used.
 
         Raises:
-            RelayUnfit, SMTPException, OSError: as `SmtpConnection.open`.
+            RelayUnfit, SMTPException, OSError: as `SmtpConnection.open`; once closed, always.
 
         Cancellation: the connection is aborted unless it was at rest.
         """
         async with self._slots:
+            if self._closed:
+                raise SMTPServerDisconnected("closed")
             connection = None if fresh else self._take_idle()
             if connection is None:
                 connection = await SmtpConnection.open(self._relay)
@@ -209,7 +243,9 @@ class SmtpPool:
                 self._give_back(connection)
 
     async def close(self) -> None:
-        """Quit the idle connections; those on loan are dropped when given back."""
+        """Quit the idle connections, under the TLS they were opened with; those on loan are
+        dropped when given back, and none is opened any more.
+        """
         self._closed = True
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.quit() for connection in idle))
@@ -231,6 +267,27 @@ class SmtpPool:
             connection.abort()
 
 
+def xtext(text: str) -> str:
+    """Return the text as a parameter of MAIL or RCPT carries it: no space, line end or equals sign.
+
+    Raises:
+        UnicodeEncodeError: not ASCII.
+
+    Source: RFC 3461 section 4. Pure.
+    """
+    text.encode("ascii")
+    return _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", text)
+
+
+def _mail_asks(envelope: Envelope) -> str:
+    # The headers only: a report must not carry the message through other hands again.
+    return f"RET=HDRS ENVID={xtext(envelope.id)}"
+
+
+def _recipient_asks(envelope: Envelope) -> str:
+    return f"NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;{xtext(envelope.recipient)}"
+
+
 def _is_positive(answer: Answer) -> bool:
     return 200 <= answer.code < 300
 
@@ -239,12 +296,38 @@ async def _start_tls(smtp: SMTP) -> None:
     if not smtp.supports_extension("starttls"):
         raise RelayUnfit("tls-required")
     try:
-        await smtp.starttls()
+        with _nothing_after_consent(smtp):
+            await smtp.starttls()
     except SMTPResponseException:
         raise RelayUnfit("tls-required") from None
     if smtp.get_transport_info("sslcontext") is None:
         raise RelayUnfit("tls-required")
     await smtp.ehlo()  # what was offered before TLS may have been anyone's words
+
+
+@contextlib.contextmanager
+def _nothing_after_consent(smtp: SMTP) -> Iterator[None]:
+    """Refuse TLS on a connection where more than the consent to it has arrived.
+
+    aiosmtplib throws such bytes away unread, which is safe and says nothing; somebody in the
+    middle is worth a reason of its own. Source: RFC 3207 section 6; CVE-2011-0411.
+    """
+    protocol = smtp.protocol
+    if protocol is None:
+        raise SMTPServerDisconnected("connection lost")
+    read_response = protocol.read_response
+
+    async def consent(timeout: float | None = None) -> SMTPResponse:  # noqa: ASYNC109
+        reply = await read_response(timeout)
+        if protocol._buffer:  # noqa: SLF001
+            raise RelayUnfit("tls-injected")
+        return reply
+
+    vars(protocol)["read_response"] = consent
+    try:
+        yield
+    finally:
+        del vars(protocol)["read_response"]
 
 
 async def _log_in(smtp: SMTP, username: str, password: str) -> None:

@@ -12,8 +12,23 @@ NOW = 1_795_167_000.0
 
 HPKE = b'{"v":1,"kem":"MLKEM768_X25519","enc":"AAEC","ciphertext":"c2VhbGVkLWNhbmFyeQ"}'
 JWE = b"eyJhbGciOiJFQ0RILUVTIn0..AAAA.c2VhbGVkLWNhbmFyeQ.BBBB"
-# SEQUENCE { OID authEnvelopedData, [0] { OCTET STRING } }: enough of CMS for a channel.
-CMS = bytes.fromhex("3015060b2a864886f70d0109100117a006040401020304")
+AUTH_ENVELOPED = bytes.fromhex("060b2a864886f70d0109100117")
+ENVELOPED = bytes.fromhex("06092a864886f70d010703")
+
+
+def a_cms(content: bytes = b"\x01\x02\x03\x04", *, oid: bytes = AUTH_ENVELOPED) -> bytes:
+    """SEQUENCE { OID, [0] { OCTET STRING } }: enough of CMS for a channel."""
+    return _element(0x30, oid + _element(0xA0, _element(0x04, content)))
+
+
+def _element(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    size = (length.bit_length() + 7) // 8
+    head = bytes([length]) if length < 0x80 else bytes([0x80 | size]) + length.to_bytes(size)
+    return bytes([tag]) + head + content
+
+
+CMS = a_cms()
 NOTICE = b"Something is waiting. Sign in to read it.\n.\nNot here."
 
 _BY_CHANNEL: dict[str, dict[str, Any]] = {

@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.channels.contract import Undeliverable
-from gateway.channels.mail_message import SUBJECT, mail_message
-from tests.channels.parcels import ALERT, CMS, NOTICE, NOW, a_parcel
+from gateway.channels.mail_message import SEALED_SUBJECT, SUBJECT, mail_message
+from tests.channels.parcels import ALERT, CMS, ENVELOPED, NOTICE, NOW, a_cms, a_parcel
 from tests.third_party import vector_files, vectors
 
+SIGNED = bytes.fromhex("06092a864886f70d010702")
 HEADERS = [
     "From",
     "To",
@@ -81,14 +82,26 @@ def test_a_notice_is_plain_text_under_content_free_headers() -> None:
     assert max(map(len, message.split(b"\r\n"))) <= 78
 
 
-def test_a_sealed_alert_is_an_smime_part_and_says_nothing_more() -> None:
-    message = _rendered(form="sealed", sealed=CMS)
-    parsed = _parsed(message)
+@pytest.mark.parametrize(
+    ("sealed", "smime_type"),
+    [
+        (CMS, "authEnveloped-data"),
+        (a_cms(b"x" * 100_000), "authEnveloped-data"),
+        (a_cms(oid=ENVELOPED), "enveloped-data"),
+        (a_cms(b"x" * 100_000, oid=ENVELOPED), "enveloped-data"),
+    ],
+    ids=["gcm", "gcm-large", "cbc", "cbc-large"],
+)
+def test_a_sealed_alert_is_an_smime_part_and_says_nothing_more(
+    sealed: bytes, smime_type: str
+) -> None:
+    parsed = _parsed(_rendered(form="sealed", sealed=sealed))
     assert parsed.keys() == [*HEADERS[:9], "Content-Disposition", HEADERS[9]]
+    assert parsed["Subject"] == SEALED_SUBJECT == "[...]"
     assert parsed.get_content_type() == "application/pkcs7-mime"
-    assert parsed.get_param("smime-type") == "authEnveloped-data"
+    assert parsed.get_param("smime-type") == smime_type
     assert parsed.get_filename() == "smime.p7m"
-    assert parsed.get_payload(decode=True) == CMS
+    assert parsed.get_payload(decode=True) == sealed
 
 
 def test_the_proof_comes_back_out_of_its_folded_header() -> None:
@@ -112,7 +125,7 @@ def test_two_attempts_differ_in_their_date_and_nothing_else() -> None:
 def test_no_end_of_data_sequence_survives_in_the_content(probe: str) -> None:
     for form, sealed in (
         ("notice", f"before{probe}after".encode()),
-        ("sealed", CMS + probe.encode()),
+        ("sealed", a_cms(probe.encode())),
     ):
         message = _rendered(form=form, sealed=sealed, proof=f"p{probe}q")
         assert _only_crlf(message)
@@ -139,8 +152,15 @@ def test_a_header_value_given_in_any_member_changes_no_header(probe: str) -> Non
         ({"form": "sealed", "sealed": b"Arthur Sample was released today"}, "not-sealed"),
         ({"form": "sealed", "sealed": b""}, "not-sealed"),
         ({"form": "sealed", "sealed": b"Text " + CMS[2:15]}, "not-sealed"),
-        # EnvelopedData (CBC, not authenticated) is not what was agreed.
+        # SignedData: whole, and open to every reader.
+        ({"form": "sealed", "sealed": a_cms(oid=SIGNED)}, "not-sealed"),
         ({"form": "sealed", "sealed": bytes.fromhex("300b06092a864886f70d010703")}, "not-sealed"),
+        ({"form": "sealed", "sealed": CMS + b"and more"}, "not-sealed"),
+        ({"form": "sealed", "sealed": CMS[:-1]}, "not-sealed"),
+        # BER that is no DER: a length written longer than it need be, and one left open.
+        ({"form": "sealed", "sealed": b"\x30\x81" + CMS[1:]}, "not-sealed"),
+        ({"form": "sealed", "sealed": b"\x30\x80" + CMS[2:] + b"\0\0"}, "not-sealed"),
+        ({"form": "sealed", "sealed": b"\x30\x80" + b"\0" * 128}, "not-sealed"),
         ({"form": "notice", "sealed": b"\xff\xfe"}, "not-text"),
         ({"alert": "alt_1>\r\nBcc: x@y.example\r\nX: <"}, "not-a-message"),
         ({"alert": "alt_\u2028"}, "not-a-message"),

@@ -3,10 +3,12 @@
 import pytest
 from aiosmtplib import SMTPServerDisconnected
 
-from gateway.channels.smtp_pool import Answer, Progress, Relay, SmtpPool
+from gateway.channels.smtp_pool import Answer, Envelope, Progress, Relay, SmtpPool
 from gateway.demo.servers.certificates import LoopbackCertificates
 from gateway.demo.servers.mail import MailServer
 from tests.channels.scripted import ScriptedRelay
+
+ENVELOPE = Envelope(sender="a@example.org", recipient="b@example.org", id="alt_1")
 
 
 def a_relay(certificates: LoopbackCertificates, port: int, *, password: str = "") -> Relay:
@@ -23,9 +25,7 @@ def a_relay(certificates: LoopbackCertificates, port: int, *, password: str = ""
 
 async def _send(pool: SmtpPool, message: bytes, progress: Progress) -> Answer:
     async with pool.lease() as connection:
-        return await connection.transact(
-            sender="a@example.org", recipient="b@example.org", message=message, progress=progress
-        )
+        return await connection.transact(ENVELOPE, message, progress=progress)
 
 
 async def test_lines_that_begin_with_dots_arrive_as_they_were(
@@ -78,12 +78,7 @@ async def test_a_connection_on_loan_when_the_pool_closes_is_dropped_when_given_b
         pool = SmtpPool(a_relay(certificates, server.port), size=1)
         async with pool.lease() as connection:
             progress = Progress()
-            await connection.transact(
-                sender="a@example.org",
-                recipient="b@example.org",
-                message=b"x\r\n",
-                progress=progress,
-            )
+            await connection.transact(ENVELOPE, b"x\r\n", progress=progress)
             await pool.close()
             assert connection.is_open
         assert not connection.is_open
