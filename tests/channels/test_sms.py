@@ -2,6 +2,7 @@
 
 import gzip
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.channels.addresses import BadAddress
 from gateway.channels.outbound import OutboundPolicy
-from gateway.channels.sms import SmsChannel
+from gateway.channels.sms import Caps, NotifyProvider, Rule, SmsChannel, SmsProvider
 from gateway.demo.servers.certificates import LoopbackCertificates
 from gateway.demo.servers.notify import NotifyServer
 from gateway.model.outcome import Accepted, Deferred, Rejected
@@ -27,6 +28,13 @@ ID = "740e5834-3a29-46b4-9a6f-16142fde533a"
 def a_channel(
     certificates: LoopbackCertificates, policy: OutboundPolicy, base_url: str, **changes: Any
 ) -> SmsChannel:
+    timeout_s = changes.pop("timeout_s", 5)
+    return over([a_notify(certificates, policy, base_url, **changes)], timeout_s=timeout_s)
+
+
+def a_notify(
+    certificates: LoopbackCertificates, policy: OutboundPolicy, base_url: str, **changes: Any
+) -> NotifyProvider:
     settings: dict[str, Any] = {
         "base_url": base_url,
         "api_key": API_KEY,
@@ -34,6 +42,17 @@ def a_channel(
         "policy": policy,
         "ssl_context": certificates.client_context,
         "clock": clock,
+    }
+    return NotifyProvider(**(settings | changes))
+
+
+def over(providers: Sequence[SmsProvider], **changes: Any) -> SmsChannel:
+    settings: dict[str, Any] = {
+        "providers": providers,
+        "caps": Caps(routine=1000, urgent=1000, identical=1000),
+        "rule": Rule(),
+        "key": bytes(32),
+        "monotonic": time.monotonic,
         "timeout_s": 5,
     }
     return SmsChannel(**(settings | changes))
@@ -55,7 +74,7 @@ async def test_a_pointer_becomes_a_text_with_its_reference_in_it(
     assert outcome == Accepted(detail=text.id)
     assert text.phone_number == "+447700900123"
     assert text.reference == ALERT
-    assert text.body == "Throughgate: message K7-QQ2-9XD is waiting. Sign in to read it."
+    assert text.body == "Throughgate: message K7-QQ2-9XD is waiting. Read it at "
     assert server.lookups == 0
 
 
@@ -166,6 +185,21 @@ async def test_a_text_in_doubt_that_the_provider_never_took_is_sent(
     assert outcome == Accepted(detail=server.texts[1].id)
 
 
+async def test_a_text_for_the_same_alert_to_another_number_says_nothing_of_this_one(
+    certificates: LoopbackCertificates, loopback: OutboundPolicy
+) -> None:
+    async with a_server(certificates) as server:
+        channel = a_channel(certificates, loopback, server.url)
+        await channel.deliver(a_parcel("sms", address="07700 900456", endpoint="deputy/sms"))
+        for _ in range(2):
+            channel_after_restart = a_channel(certificates, loopback, server.url)
+            outcome = await channel_after_restart.deliver(a_parcel("sms", outcome_unknown=True))
+            assert outcome == Accepted(detail=server.texts[1].id)
+            await channel_after_restart.close()
+        await channel.close()
+    assert [text.phone_number for text in server.texts] == ["+447700900456", "+447700900123"]
+
+
 @pytest.mark.parametrize(
     ("statuses", "expected", "sent"),
     [
@@ -247,11 +281,11 @@ async def test_a_lookup_that_cannot_connect_keeps_the_doubt(
 ) -> None:
     async with listening(never_answer) as gone:
         pass
-    channel = a_channel(certificates, loopback, f"https://127.0.0.1:{gone.port}")
     for doubt in (False, True):
+        channel = a_channel(certificates, loopback, f"https://127.0.0.1:{gone.port}")
         outcome = await channel.deliver(a_parcel("sms", outcome_unknown=doubt))
         assert outcome == Deferred(reason="connect", outcome_unknown=doubt)
-    await channel.close()
+        await channel.close()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from gateway.channels.addresses import BadAddress, check_phone
 from gateway.demo.servers.certificates import LoopbackCertificates
 from gateway.demo.servers.site import TlsSite
 
-TEXT_TEMPLATE = "Throughgate: message ((reference)) is waiting. Sign in to read it."
+TEXT_TEMPLATE = "Throughgate: message ((reference)) is waiting. Read it at ((link))"
 
 _TOKEN_WITHIN_S = 30
 
@@ -76,6 +76,7 @@ class NotifyServer(TlsSite):
         """
         super().__init__(certificates)
         self.texts: list[ReceivedText] = []
+        self.personalisations: list[dict[str, str]] = []  # of each text, as given
         self.lookups = 0  # GET requests answered
         self._issuer, self._secret = api_key[-73:-37], OctKey.import_key(api_key[-36:])
         self._template_id = template_id
@@ -135,7 +136,9 @@ class NotifyServer(TlsSite):
             raise _NotifyError(400, "BadRequestError", "Template not found")
         try:
             phone_number = check_phone(order["phone_number"])
-            body = TEXT_TEMPLATE.replace("((reference))", order["personalisation"]["reference"])
+            body = TEXT_TEMPLATE
+            for name in ("reference", "link"):
+                body = body.replace(f"(({name}))", order["personalisation"].get(name, ""))
         except BadAddress:
             raise _NotifyError(400, "ValidationError", "phone_number is not valid") from None
         except KeyError:
@@ -148,6 +151,7 @@ class NotifyServer(TlsSite):
             created_at=datetime.fromtimestamp(self._clock(), UTC),
         )
         self.texts.append(text)
+        self.personalisations.append(order["personalisation"])
         return text
 
     def _taken(self, text: ReceivedText) -> dict[str, Any]:
@@ -189,6 +193,22 @@ class NotifyServer(TlsSite):
             "created_at": created,
             "sent_at": created,
             "completed_at": created,
+        }
+
+    def receipt(self, text: ReceivedText, status: str) -> dict[str, Any]:
+        """Return what Notify posts to a service's callback when a text has come to this status."""
+        created = text.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return {
+            "id": text.id,
+            "reference": text.reference,
+            "to": text.phone_number,
+            "status": status,
+            "created_at": created,
+            "completed_at": created,
+            "sent_at": created,
+            "notification_type": "sms",
+            "template_id": self._template_id,
+            "template_version": 1,
         }
 
     def _template(self) -> dict[str, Any]:

@@ -1,7 +1,6 @@
-"""SMS through GOV.UK Notify: an opaque reference, never content, and never the same text twice.
+"""GOV.UK Notify: texts from one template, looked up by reference when in doubt.
 
-A text whose acceptance is in doubt is looked up by its reference before anything is sent again.
-Notify's replies echo the text, so only ids, statuses and error names are read from them.
+Notify's replies echo text and number, so only ids, statuses and error names are kept of them.
 Source: GOV.UK Notify REST API v2.
 """
 
@@ -18,16 +17,11 @@ from aiohttp.abc import AbstractResolver
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from gateway.channels.addresses import BadAddress, check_https_url, check_phone
-from gateway.channels.http_client import (
-    ADDRESS_REFUSED,
-    USER_AGENT,
-    GuardedClient,
-    Reply,
-    retry_delay,
-)
+from gateway.channels.addresses import check_https_url
+from gateway.channels.http_client import USER_AGENT, GuardedClient, Reply, retry_delay
 from gateway.channels.outbound import OutboundPolicy
-from gateway.model.disclosure import Parcel
+from gateway.channels.sms.provider import Pointer
+from gateway.channels.sms.reply import read_sender
 from gateway.model.ids import AlertId
 from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
 from gateway.model.strict_json import JsonObject
@@ -35,13 +29,15 @@ from gateway.model.strict_json import JsonObject
 _UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _API_KEY = re.compile(rf".*-({_UUID})-({_UUID})", re.DOTALL)
 _NOTIFICATION_ID = re.compile(_UUID)
-_POINTER = re.compile(rb"[A-Z0-9-]{1,40}")
 # Notify has given up on these and says that trying again is the sender's to decide.
 _MAY_SEND_AGAIN = frozenset({"temporary-failure", "technical-failure"})
 
 
-class SmsChannel:
-    """Sends pointers as texts from one Notify template, whose one placeholder is ((reference))."""
+class NotifyProvider:
+    """Sends texts from one Notify template, with the placeholders ((reference)) and ((link))."""
+
+    name = "notify"
+    looks_up = True
 
     def __init__(
         self,
@@ -52,10 +48,10 @@ class SmsChannel:
         policy: OutboundPolicy,
         ssl_context: ssl.SSLContext | None,
         clock: Callable[[], float],
-        timeout_s: float = 20,
+        sends_receipts: bool = False,
         resolver: AbstractResolver | None = None,
     ) -> None:
-        """Build the channel; connections are made when first needed.
+        """Build the provider; connections are made when first needed.
 
         Args:
             base_url: Notify's API, without a path.
@@ -64,7 +60,7 @@ class SmsChannel:
             policy: Where requests may go.
             ssl_context: None for the system's certificate store.
             clock: Unix seconds; Notify allows it to be 30 seconds off.
-            timeout_s: Deadline of one whole attempt; after a doubt, half to look, half to send.
+            sends_receipts: Whether Notify was told where to post its delivery receipts.
             resolver: Answers host names in place of the system; its answers are vetted alike.
 
         Raises:
@@ -80,43 +76,29 @@ class SmsChannel:
         self._notifications += "/v2/notifications"
         self._template_id = template_id
         self._clock = clock
-        self._timeout_s = timeout_s
+        self.sends_receipts = sends_receipts
         self._client = GuardedClient(
             policy=policy,
             ssl_context=ssl_context,
-            timeout_s=timeout_s,
+            timeout_s=20,  # every request brings its own
             user_agent=USER_AGENT,
             resolver=resolver,
         )
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
-        """Send the text unless an earlier attempt did. See `contract.Channel.deliver`."""
-        if not _POINTER.fullmatch(parcel.sealed):
-            return Rejected(reason="not-a-pointer")
-        try:
-            phone_number = check_phone(parcel.address)
-        except BadAddress:
-            return ADDRESS_REFUSED
-        if not parcel.outcome_unknown:
-            return await self._send(parcel, phone_number, within_s=self._timeout_s)
-        known = await self._look_up(parcel.alert, within_s=self._timeout_s / 2)
-        return known or await self._send(parcel, phone_number, within_s=self._timeout_s / 2)
-
-    async def close(self) -> None:
-        """Close the kept-alive connections."""
-        await self._client.close()
-
-    async def _send(self, parcel: Parcel, phone_number: str, *, within_s: float) -> Outcome:
+    async def submit(
+        self, alert: AlertId, number: str, pointer: Pointer, *, within_s: float
+    ) -> Outcome:
+        """Post one text. See `provider.SmsProvider.submit`."""
         reply = await self._client.exchange(
             "POST",
             f"{self._notifications}/sms",
             headers=self._headers(),
             body=orjson.dumps(
                 {
-                    "phone_number": phone_number,
+                    "phone_number": number,
                     "template_id": self._template_id,
-                    "personalisation": {"reference": parcel.sealed.decode("ascii")},
-                    "reference": parcel.alert,
+                    "personalisation": {"reference": pointer.reference, "link": pointer.link},
+                    "reference": alert,
                 }
             ),
             keep_reply=True,
@@ -124,11 +106,8 @@ class SmsChannel:
         )
         return self._judge(reply) if isinstance(reply, Reply) else reply
 
-    async def _look_up(self, alert: AlertId, *, within_s: float) -> Outcome | None:
-        """Return what became of an earlier text for this alert, or None if it is safe to send.
-
-        An answer that leaves the doubt is a deferral with the outcome still unknown.
-        """
+    async def look_up(self, alert: AlertId, number: str, *, within_s: float) -> Outcome | None:
+        """Ask Notify for the texts of this alert. See `provider.SmsProvider.look_up`."""
         reply = await self._client.exchange(
             "GET",
             f"{self._notifications}?template_type=sms&reference={quote(alert, safe='')}",
@@ -145,7 +124,16 @@ class SmsChannel:
         found = _members(reply.body).get("notifications")
         if not isinstance(found, list):
             return Deferred(reason="notify-malformed", outcome_unknown=True)
-        return _became_of([each for each in found if isinstance(each, dict)])
+        return _became_of(
+            [each for each in found if isinstance(each, dict) and _may_be_to(number, each)]
+        )
+
+    async def stay_ready(self) -> None:
+        """Return: what Notify has to say it posts to us."""
+
+    async def close(self) -> None:
+        """Close the kept-alive connections."""
+        await self._client.close()
 
     def _judge(self, reply: Reply) -> Outcome:
         """Judge by status and error name; messages are prose and may change."""
@@ -186,6 +174,12 @@ def _became_of(found: list[JsonObject]) -> Outcome | None:
     if all(text.get("status") == "permanent-failure" for text in settled):
         return Rejected(reason="notify-permanent-failure")
     return Accepted(detail=_notification_id(settled[0]))
+
+
+def _may_be_to(number: str, text: JsonObject) -> bool:
+    """Return whether a text went to this number: one alert may be told to several."""
+    given = text.get("phone_number")
+    return not isinstance(given, str) or read_sender(given) in {None, number}
 
 
 def _notification_id(notification: JsonObject) -> str:

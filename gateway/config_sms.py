@@ -1,0 +1,200 @@
+"""The [sms] section of the configuration: which carriers, in which order, within which caps."""
+
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gateway.channels.outbound import OutboundPolicy
+from gateway.channels.sms import (
+    Caps,
+    NotifyProvider,
+    Patience,
+    Rule,
+    SmppAccount,
+    SmppProvider,
+    SmsChannel,
+    SmsProvider,
+)
+from gateway.model.outcome import Receipt, Reply
+
+ProviderName = Literal["notify", "smpp"]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SmppConfig(_Section):
+    """A carrier's message centre. Without TLS only to an address in a network that
+    ``webhook.allowed_networks`` names."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    tls: bool = True
+    ca_file: Path | None = None
+    system_id: Annotated[str, Field(min_length=1, max_length=15)]
+    password_file: Path
+    source: Annotated[str, Field(pattern=r"^(\+?[0-9]{3,15}|[A-Za-z0-9 ]{1,11})$")]
+    window: Annotated[int, Field(ge=1, le=100)] = 10  # texts under way
+    enquire_s: Seconds = 30
+    answer_s: Seconds = 10
+
+
+class CapsConfig(_Section):
+    """Texts an hour to one number. Networks block at 20 identical and at 100 in all."""
+
+    routine: Annotated[int, Field(ge=1, le=100)] = 10
+    urgent: Annotated[int, Field(ge=1, le=100)] = 50  # in all
+    identical: Annotated[int, Field(ge=1, le=20)] = 10
+
+    @model_validator(mode="after")
+    def _urgent_is_the_whole(self) -> Self:
+        if self.routine > self.urgent:
+            raise ValueError("urgent is the whole hour's cap: no less than routine")
+        return self
+
+
+class FailoverConfig(_Section):
+    """When the next carrier goes first: so many of the last texts were slow or refused."""
+
+    prompt_s: Seconds = 300
+    last: Annotated[int, Field(ge=1, le=1000)] = 20
+    at_least: Annotated[int, Field(ge=1, le=1000)] = 5
+    slow_share: Annotated[float, Field(gt=0, le=1)] = 0.3
+    window_s: Seconds = 1800
+
+    @model_validator(mode="after")
+    def _makes_a_rule(self) -> Self:
+        Rule(**self.model_dump())
+        return self
+
+
+class SmsConfig(_Section):
+    """GOV.UK Notify, a carrier's message centre over SMPP, or both."""
+
+    base_url: str = "https://api.notifications.service.gov.uk"
+    api_key_file: Path | None = None
+    template_id: str | None = None
+    ca_file: Path | None = None
+    callback_token_file: Path | None = None  # what Notify authenticates with when it calls us
+    order: tuple[ProviderName, ...] = ()  # the first goes first; empty: notify, then smpp
+    quiet_s: Seconds = 900  # nothing is sent while a text may have been taken and no one can tell
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 20
+    smpp: SmppConfig | None = None
+    caps: CapsConfig = CapsConfig()
+    failover: FailoverConfig = FailoverConfig()
+
+    @model_validator(mode="after")
+    def _carriers_are_whole(self) -> Self:
+        if (self.api_key_file is None) != (self.template_id is None):
+            raise ValueError("api_key_file and template_id go together")
+        if not self._given:
+            raise ValueError("no carrier: give api_key_file and template_id, or [sms.smpp]")
+        if self.order and sorted(self.order) != sorted(self._given):
+            raise ValueError("order: each configured carrier once")
+        return self
+
+    @property
+    def configured(self) -> tuple[ProviderName, ...]:
+        """The carriers there are settings for, in the order they are tried in."""
+        return self.order or self._given
+
+    @property
+    def _given(self) -> tuple[ProviderName, ...]:
+        notify: tuple[ProviderName, ...] = ("notify",) if self.api_key_file else ()
+        smpp: tuple[ProviderName, ...] = ("smpp",) if self.smpp else ()
+        return notify + smpp
+
+
+def build_sms(
+    sms: SmsConfig,
+    *,
+    secret: Callable[[Path], str],
+    tls: Callable[[Path | None], ssl.SSLContext],
+    policy: OutboundPolicy,
+    unix: Callable[[], float],
+    monotonic: Callable[[], float],
+    key: bytes,
+    receipts: Callable[[Receipt], Awaitable[bool]],
+    replies: Callable[[Reply], Awaitable[bool]],
+) -> tuple[SmsChannel, Callable[[Receipt], Awaitable[bool]]]:
+    """Build the channel of an [sms] section.
+
+    Args:
+        sms: The section.
+        secret: Reads a secret from a file named in the section.
+        tls: Makes a context that trusts an authority's file, or the system's store.
+        policy: Where connections may go.
+        unix: Unix seconds.
+        monotonic: Seconds of a clock that never goes back.
+        key: 32 random bytes; numbers are counted by digests under it.
+        receipts: Takes receipts.
+        replies: Takes replies.
+
+    Returns:
+        The channel, and the sink that every receipt should go to, those posted over HTTP included:
+        it lets the channel know how prompt a carrier is, then passes the receipt to `receipts`.
+
+    Raises:
+        BadAddress, ValueError: as the carriers'.
+    """
+
+    async def heard(receipt: Receipt) -> bool:
+        channel.heard(receipt)
+        return await receipts(receipt)
+
+    def notify() -> SmsProvider:
+        if sms.api_key_file is None or sms.template_id is None:
+            raise ValueError("notify is not configured")
+        return NotifyProvider(
+            base_url=sms.base_url,
+            api_key=secret(sms.api_key_file),
+            template_id=sms.template_id,
+            policy=policy,
+            ssl_context=tls(sms.ca_file),
+            clock=unix,
+            sends_receipts=sms.callback_token_file is not None,
+        )
+
+    def smpp() -> SmsProvider:
+        if sms.smpp is None:
+            raise ValueError("smpp is not configured")
+        return SmppProvider(
+            _account(sms.smpp, secret),
+            ssl_context=tls(sms.smpp.ca_file) if sms.smpp.tls else None,
+            policy=policy,
+            receipts=heard,
+            replies=replies,
+            patience=_patience(sms.smpp),
+        )
+
+    makers: dict[ProviderName, Callable[[], SmsProvider]] = {"notify": notify, "smpp": smpp}
+    channel = SmsChannel(
+        providers=[makers[name]() for name in sms.configured],
+        caps=Caps(**sms.caps.model_dump()),
+        rule=Rule(**sms.failover.model_dump()),
+        key=key,
+        monotonic=monotonic,
+        timeout_s=sms.timeout_s,
+        quiet_s=sms.quiet_s,
+    )
+    return channel, heard
+
+
+def _account(smpp: SmppConfig, secret: Callable[[Path], str]) -> SmppAccount:
+    return SmppAccount(
+        host=smpp.host,
+        port=smpp.port,
+        tls=smpp.tls,
+        system_id=smpp.system_id,
+        password=secret(smpp.password_file),
+        source=smpp.source,
+    )
+
+
+def _patience(smpp: SmppConfig) -> Patience:
+    return Patience(window=smpp.window, enquire_s=smpp.enquire_s, answer_s=smpp.answer_s)
