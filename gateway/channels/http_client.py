@@ -6,7 +6,7 @@ reply body logged. What goes wrong comes back as an outcome.
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -16,6 +16,7 @@ from aiohttp import (
     ClientConnectorDNSError,
     ClientConnectorError,
     ClientError,
+    ClientResponse,
     ClientSession,
     ClientTimeout,
     ConnectionTimeoutError,
@@ -32,6 +33,8 @@ from gateway.model.outcome import Deferred, Rejected
 
 USER_AGENT = "throughgate"
 MAX_REPLY_BYTES = 64 * 1024
+# With interim replies, headers and framing; TLS hands over up to 256 KiB at once.
+MAX_RECEIVED_BYTES = 1024 * 1024
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 
 ADDRESS_REFUSED = Rejected(reason="address-refused")
@@ -44,6 +47,7 @@ class Reply:
     status: int
     retry_after: str | None
     body: bytes  # empty unless asked for; cut at 64 KiB
+    headers: Mapping[str, str] = field(default_factory=dict)  # those asked for, if they came
 
 
 class GuardedClient:
@@ -74,16 +78,19 @@ class GuardedClient:
         headers: Mapping[str, str],
         body: bytes | None = None,
         keep_reply: bool = False,
+        keep_headers: tuple[str, ...] = (),
         timeout_s: float | None = None,
     ) -> Reply | Deferred | Rejected:
         """Send one request and read the reply; the deadline covers everything from name lookup on.
 
         Args:
-            method: GET or POST.
+            method: GET, POST or OPTIONS.
             address: Vetted here, at every request.
             headers: Besides the client's own.
             body: Sent as it stands.
             keep_reply: Whether the reply's body is wanted; it is read either way.
+            keep_headers: Names of the reply's headers that are wanted; one that came several times
+                comes back as one, joined by commas.
             timeout_s: In place of the client's own deadline.
 
         Returns:
@@ -111,6 +118,7 @@ class GuardedClient:
                     status=reply.status,
                     retry_after=reply.headers.get("Retry-After"),
                     body=content,
+                    headers=_headers(reply, keep_headers),
                 )
         except (BadAddress, AddressRefused):
             return ADDRESS_REFUSED
@@ -130,7 +138,12 @@ class GuardedClient:
     def _open_session(self) -> ClientSession:
         # Made at first use: a connector belongs to the running event loop.
         if self._session is None:
-            connector = guarded_connector(self._policy, self._ssl_context, resolver=self._resolver)
+            connector = guarded_connector(
+                self._policy,
+                self._ssl_context,
+                resolver=self._resolver,
+                max_received=MAX_RECEIVED_BYTES,
+            )
             self._session = ClientSession(
                 connector=connector,
                 cookie_jar=DummyCookieJar(),
@@ -187,6 +200,10 @@ async def _read_reply(stream: StreamReader, *, keep: bool) -> bytes:
     return b"".join(kept)[:MAX_REPLY_BYTES]
 
 
+def _headers(reply: ClientResponse, names: tuple[str, ...]) -> dict[str, str]:
+    return {name: ", ".join(reply.headers.getall(name)) for name in names if name in reply.headers}
+
+
 def _failure(error: Exception) -> Deferred:
     if isinstance(error, ConnectionTimeoutError):
         return Deferred(reason="timeout")
@@ -198,6 +215,9 @@ def _failure(error: Exception) -> Deferred:
         return Deferred(reason="connect")
     if isinstance(error, TimeoutError):
         return Deferred(reason="timeout", outcome_unknown=True)
+    if isinstance(error.__cause__, ssl.SSLError):
+        # TLS 1.3: a receiver that wants no part of our certificate says so after the handshake.
+        return Deferred(reason="tls", outcome_unknown=True)
     if isinstance(error, OSError | ClientConnectionError):
         return Deferred(reason="connection-lost", outcome_unknown=True)
     if isinstance(error, ClientError):

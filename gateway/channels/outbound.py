@@ -15,17 +15,16 @@ import ssl
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from aiohttp import AddrInfoType, TCPConnector
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import DefaultResolver
+
+from gateway.channels.connections import GuardedConnector, OwnThreads
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
 # An answer with dozens of addresses is not a reason to try dozens of connections.
 MAX_ADDRESSES = 8
-MAX_CONNECTIONS = 512
-MAX_CONNECTIONS_PER_HOST = 32
 
 _NOT_PUBLIC_V4 = tuple(
     IPv4Network(text)
@@ -95,7 +94,8 @@ def guarded_connector(
     ssl_context: ssl.SSLContext | None,
     *,
     resolver: AbstractResolver | None = None,
-) -> TCPConnector:
+    max_received: int | None = None,
+) -> GuardedConnector:
     """Build a connector that opens sockets only where the policy allows.
 
     Names are resolved once per connection attempt and every address in the answer is vetted;
@@ -107,15 +107,16 @@ def guarded_connector(
         policy: Where connections may go.
         ssl_context: Used for every https connection; None for the system's certificate store.
         resolver: Answers names instead of the system resolver; its answers are vetted alike.
+        max_received: Bytes one reply may bring in all; None where long ones are wanted.
 
     Needs a running event loop. Sends nothing.
     """
-    return TCPConnector(
+    return GuardedConnector(
         ssl=ssl_context or True,
-        resolver=_VettingResolver(policy, resolver or DefaultResolver()),
+        resolver=_VettingResolver(policy, resolver or OwnThreads()),
         socket_factory=_VettingSocketFactory(policy),
-        limit=MAX_CONNECTIONS,
-        limit_per_host=MAX_CONNECTIONS_PER_HOST,
+        max_received=max_received,
+        owns_resolver=resolver is None,
     )
 
 

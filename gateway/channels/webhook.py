@@ -1,10 +1,13 @@
 """Webhooks: a sealed alert as a CloudEvent, signed by Standard Webhooks, posted once per attempt.
 
 Over every attempt of one alert the body and ``webhook-id`` are identical; the timestamp is the
-attempt's own, so the receiver's replay window holds.
-Source: CloudEvents 1.0 HTTP binding, structured mode; Standard Webhooks 1.0.0.
+attempt's own, so the receiver's replay window holds. What would make a body longer than receivers
+are told to expect is collected by them instead (thin mode).
+Source: CloudEvents 1.0 HTTP binding, structured mode, and its http-webhook.md; Standard Webhooks
+1.0.0.
 """
 
+import hashlib
 import re
 import ssl
 from collections.abc import Callable
@@ -22,8 +25,10 @@ from gateway.model.ids import AlertId, EndpointId
 from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
 
 ALERT_TYPE = "org.throughgate.alert.v1"
+MAX_POSTED_BYTES = 20_000  # Standard Webhooks: "Webhook payloads should be kept small"
 
 Sign = Callable[[EndpointId, AlertId, int, bytes], str]
+CollectUrl = Callable[[AlertId, EndpointId], str]
 
 _ACCEPTED = Accepted()
 _JWE_COMPACT = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){4}")
@@ -43,6 +48,8 @@ class WebhookChannel:
         timeout_s: float = 20,
         user_agent: str = USER_AGENT,
         resolver: AbstractResolver | None = None,
+        collect_url: CollectUrl | None = None,
+        origin: str | None = None,
     ) -> None:
         """Build the channel; connections are made when first needed.
 
@@ -51,13 +58,19 @@ class WebhookChannel:
             sign: Returns the ``webhook-signature`` value for endpoint, alert id, timestamp (Unix
                 seconds) and the exact body. It may raise: then nothing is sent.
             policy: Where posts may go; checked at every attempt, not only at registration.
-            ssl_context: None for the system's certificate store.
+            ssl_context: None for the system's certificate store. A certificate chain loaded into it
+                is shown to a receiver that asks for one.
             clock: Unix seconds.
             timeout_s: Deadline of one whole attempt.
             user_agent: Sent as it stands.
             resolver: Answers host names in place of the system; its answers are vetted alike.
+            collect_url: Where the receiver fetches a sealed alert too long to post: for the same
+                alert and endpoint always the same URL. None: everything is posted whole.
+            origin: DNS name that the handshake asked in; sent with every post. None: not sent.
         """
         self._source = source
+        self._collect_url = collect_url
+        self._origin = {"WebHook-Request-Origin": origin} if origin else {}
         self._sign = sign
         self._clock = clock
         self._client = GuardedClient(
@@ -71,9 +84,11 @@ class WebhookChannel:
     async def deliver(self, parcel: Parcel) -> Outcome:
         """Post the parcel once. See `contract.Channel.deliver`."""
         try:
-            body = webhook_body(parcel, source=self._source)
+            body = self._body(parcel)
         except Undeliverable as refusal:
             return Rejected(reason=refusal.code)
+        except Exception:  # noqa: BLE001  # whatever makes the URL raises: told later, not never
+            return Deferred(reason="no-collect-url")
         timestamp = int(self._clock())
         try:
             signature = self._sign(parcel.endpoint, parcel.alert, timestamp, body)
@@ -87,6 +102,7 @@ class WebhookChannel:
                 "webhook-id": parcel.alert,
                 "webhook-timestamp": str(timestamp),
                 "webhook-signature": signature,
+                **self._origin,
             },
             body=body,
         )
@@ -95,6 +111,13 @@ class WebhookChannel:
     async def close(self) -> None:
         """Close the kept-alive connections."""
         await self._client.close()
+
+    def _body(self, parcel: Parcel) -> bytes:
+        whole = webhook_body(parcel, source=self._source)
+        if len(whole) <= MAX_POSTED_BYTES or parcel.form != "sealed" or self._collect_url is None:
+            return whole
+        url = self._collect_url(parcel.alert, parcel.endpoint)
+        return webhook_body(parcel, source=self._source, collect_url=url)
 
     def _judge(self, reply: Reply) -> Outcome:
         """Judge by status alone: 2xx accepted, 410 the receiver's own wish to stop, else later.
@@ -114,17 +137,24 @@ class WebhookChannel:
         return Deferred(reason=f"http-{status}", after=after)
 
 
-def webhook_body(parcel: Parcel, *, source: str) -> bytes:
+def webhook_body(parcel: Parcel, *, source: str, collect_url: str | None = None) -> bytes:
     """Return the CloudEvent to post: the same bytes for every attempt of one alert.
 
     Its data holds ``proof`` and one member named for the parcel's form: ``sealed`` (an HPKE
-    object, or a JWE compact string), ``notice`` or ``pointer`` (content-free text).
+    object, or a JWE compact string), ``notice`` or ``pointer`` (content-free text). With a
+    `collect_url` that member is ``collect`` instead: where the parcel's bytes are to be had, how
+    many they are, and their SHA-256 in hexadecimal.
 
     Raises:
         Undeliverable: not-sealed, not-text.
 
     Pure.
     """
+    # No `dataref`: whoever relays the event might then drop `data`, and the proof with it.
+    if collect_url is None:
+        content: dict[str, object] = {parcel.form: _content(parcel)}
+    else:
+        content = {"collect": _collect(parcel, collect_url)}
     event = {
         "specversion": "1.0",
         "id": parcel.alert,
@@ -132,12 +162,20 @@ def webhook_body(parcel: Parcel, *, source: str) -> bytes:
         "type": ALERT_TYPE,
         "time": parcel.decided_at.astimezone(UTC),
         "datacontenttype": "application/json",
-        "data": {parcel.form: _content(parcel), "proof": parcel.proof},
+        "data": {**content, "proof": parcel.proof},
     }
     try:
         return orjson.dumps(event, option=orjson.OPT_UTC_Z)
     except orjson.JSONEncodeError:
         raise Undeliverable("not-text") from None
+
+
+def _collect(parcel: Parcel, url: str) -> dict[str, object]:
+    return {
+        "url": url,
+        "bytes": len(parcel.sealed),
+        "sha256": hashlib.sha256(parcel.sealed).hexdigest(),
+    }
 
 
 def _content(parcel: Parcel) -> object:

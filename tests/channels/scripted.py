@@ -44,7 +44,7 @@ async def listening(
             listener.tasks.discard(task)
             writer.transport.abort()
 
-    server = await asyncio.start_server(serve, host, 0, ssl=tls)
+    server = await asyncio.start_server(serve, host, 0, ssl=tls, backlog=1024)
     listener.port = server.sockets[0].getsockname()[1]
     try:
         yield listener

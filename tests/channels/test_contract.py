@@ -17,9 +17,10 @@ from gateway.demo.servers.mail import MailServer
 from gateway.demo.servers.notify import NotifyServer
 from gateway.demo.servers.webhook import WebhookReceiver
 from gateway.model.disclosure import Parcel
+from gateway.model.ids import AlertId
 from gateway.model.outcome import Accepted, Deferred, Rejected
 from tests.channels import test_email, test_sms, test_webhook
-from tests.channels.parcels import CMS, a_parcel, clock
+from tests.channels.parcels import a_cms, a_parcel, clock
 from tests.channels.scripted import Handler, listening, never_answer
 
 CHANNELS = ("webhook", "email", "sms")
@@ -36,7 +37,7 @@ SECRETS = (
 )
 SEALED = {
     "webhook": b'{"enc":"canary-body"}',
-    "email": CMS + b"canary-body",
+    "email": a_cms(b"canary-body"),
     "sms": b"CANARY-7",
 }
 
@@ -217,7 +218,9 @@ async def test_a_cancelled_attempt_ends_and_the_channel_goes_on(kind: Kind) -> N
             finished = await asyncio.gather(attempt, return_exceptions=True)
             assert isinstance(finished[0], asyncio.CancelledError | Accepted)
             before = taken()
-            assert isinstance(await channel.deliver(kind.parcel(port)), Accepted)
+            # Another alert: of the first, a channel may know that it went.
+            another = kind.parcel(port, alert=AlertId(f"alt_after_{turns}"))
+            assert isinstance(await channel.deliver(another), Accepted)
             assert taken() > before
         await channel.close()
 
