@@ -4,6 +4,7 @@ Chains, revocation and whose certificate it is are the directory's business, not
 Source: RFC 5280 section 4.2.1; RFC 8550 section 4.4 (S/MIME certificate handling).
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -17,6 +18,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from keys.problem import BadKey
 
 RSA_BITS: Final = range(2048, 8193)
+
+# What reading a certificate, a CRL or an OCSP answer may raise; not all of it is a ValueError.
+UNREADABLE: Final = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    UnsupportedAlgorithm,
+)
 
 _MAIL_USES: Final = frozenset(
     {ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
@@ -32,7 +42,7 @@ def parse_certificate(pem: str) -> x509.Certificate:
     """
     try:
         return x509.load_pem_x509_certificate(pem.encode("ascii"))
-    except ValueError:
+    except UNREADABLE:
         raise BadKey("malformed", "not a PEM certificate") from None
 
 
@@ -45,16 +55,31 @@ def parse_recipient(pem: str) -> x509.Certificate:
             P-256), ``key-usage`` or ``extended-key-usage`` (issued for something else).
     """
     certificate = parse_certificate(pem)
-    public = _public_key(certificate)
-    if isinstance(public, rsa.RSAPublicKey):
-        if public.key_size not in RSA_BITS:
-            raise BadKey("weak", "an RSA key must have 2048 to 8192 bits")
-        _check_usage(certificate, "key_encipherment")
-    elif is_p256(public):
-        _check_usage(certificate, "key_agreement")
-    else:
-        raise BadKey("unsupported", "the certificate must hold an RSA or P-256 key")
+    for fault in recipient_faults(certificate):
+        raise BadKey(*fault)
     return certificate
+
+
+def recipient_faults(certificate: x509.Certificate) -> Iterator[tuple[str, str]]:
+    """Yield code and text of everything that makes it unfit to seal to, whatever the date.
+
+    The codes are those of `parse_recipient`. Pure.
+    """
+    try:
+        public = _public_key(certificate)
+    except BadKey as error:
+        public = None
+        yield error.code, error.text
+    usage = None
+    if isinstance(public, rsa.RSAPublicKey):
+        usage = "key_encipherment"
+        if public.key_size not in RSA_BITS:
+            yield "weak", "an RSA key must have 2048 to 8192 bits"
+    elif is_p256(public):
+        usage = "key_agreement"
+    elif public is not None:
+        yield "unsupported", "the certificate must hold an RSA or P-256 key"
+    yield from _usage_faults(certificate, usage)
 
 
 def parse_signer(pem: str) -> x509.Certificate:
@@ -101,14 +126,34 @@ def rfc822_names(certificate_pem: str) -> tuple[str, ...]:
     Raises:
         BadKey: ``malformed``.
     """
-    certificate = parse_certificate(certificate_pem)
+    return rfc822_names_of(parse_certificate(certificate_pem))
+
+
+def rfc822_names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the mail addresses of a certificate already read, as `rfc822_names` does.
+
+    Raises:
+        BadKey: ``malformed``.
+    """
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
-    except ValueError:
+    except UNREADABLE:
         raise BadKey("malformed", "the certificate's extensions cannot be read") from None
     return tuple(names.get_values_for_type(x509.RFC822Name))
+
+
+def same_address(one: str, other: str) -> bool:
+    """Return whether two mail addresses are one: local part exact, domain but for ASCII case.
+
+    Source: RFC 5280 section 4.2.1.6, RFC 5321 section 2.4. Addresses beyond ASCII are never equal.
+    """
+    local, at, domain = one.rpartition("@")
+    other_local, _, other_domain = other.rpartition("@")
+    if not (at and local and domain and one.isascii() and other.isascii()):
+        return False
+    return (local, domain.lower()) == (other_local, other_domain.lower())
 
 
 def valid_until(certificate_pem: str) -> datetime:
@@ -130,18 +175,24 @@ def is_p256(public: object) -> bool:
 def _public_key(certificate: x509.Certificate) -> object:
     try:
         return certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         raise BadKey("unsupported", "the certificate must hold an RSA or P-256 key") from None
 
 
 def _check_usage(certificate: x509.Certificate, usage: str) -> None:
+    for fault in _usage_faults(certificate, usage):
+        raise BadKey(*fault)
+
+
+def _usage_faults(certificate: x509.Certificate, usage: str | None) -> Iterator[tuple[str, str]]:
     try:
         extensions = certificate.extensions
-    except ValueError:
-        raise BadKey("malformed", "the certificate's extensions cannot be read") from None
+    except UNREADABLE:
+        yield "malformed", "the certificate's extensions cannot be read"
+        return
     for extension in extensions:
         value = extension.value
-        if isinstance(value, x509.KeyUsage) and not getattr(value, usage):
-            raise BadKey("key-usage", f"the certificate is not issued for {usage}")
+        if usage and isinstance(value, x509.KeyUsage) and not getattr(value, usage):
+            yield "key-usage", f"the certificate is not issued for {usage}"
         if isinstance(value, x509.ExtendedKeyUsage) and not _MAIL_USES.intersection(value):
-            raise BadKey("extended-key-usage", "the certificate is not issued for mail")
+            yield "extended-key-usage", "the certificate is not issued for mail"

@@ -250,6 +250,14 @@ class TbsCertificate:
 
 
 @asn1.sequence
+class PublicKeyInfo:
+    """SubjectPublicKeyInfo. RFC 5280 section 4.1."""
+
+    algorithm: asn1.TLV
+    key: asn1.BitString
+
+
+@asn1.sequence
 class CertificateFrame:
     """RFC 5280 section 4.1."""
 

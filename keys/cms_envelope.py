@@ -2,11 +2,12 @@
 
 Source: RFC 5083, RFC 5084, RFC 8551 section 2.7 (AES-256-GCM is a MUST); RFC 5753 section 3.1
 with dhSinglePass-stdDH-sha256kdf and AES-256 key wrap for P-256; RSAES-OAEP with SHA-256 for RSA.
-CBC (EnvelopedData) is refused: it can be altered without the key (EFAIL).
+CBC (EnvelopedData, `keys.cms_cbc`) is made and read only where a caller says so by name.
 """
 
 import os
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidTag
@@ -18,9 +19,10 @@ from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from keys import certificates, cms_asn1
+from keys import certificates, cms_asn1, cms_cbc
 from keys.problem import CannotOpen
 
+Cipher = Literal["gcm", "cbc"]
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 NONCE_LENGTH: Final = 12
@@ -40,12 +42,15 @@ _OAEP_ALGORITHM: Final = cms_asn1.OaepAlgorithm(
 )
 
 
-def encrypt(content: bytes, certificate: x509.Certificate) -> bytes:
+def encrypt(content: bytes, certificate: x509.Certificate, cipher: Cipher = "gcm") -> bytes:
     """Return a DER ContentInfo holding `content` (id-data) for one RSA or P-256 certificate.
 
     The certificate has been checked by `certificates.parse_recipient`.
     """
-    key, nonce = os.urandom(_KEY_LENGTH), os.urandom(NONCE_LENGTH)
+    key = os.urandom(_KEY_LENGTH)
+    if cipher == "cbc":
+        return cms_cbc.wrap(content, key, _recipient(key, certificate))
+    nonce = os.urandom(NONCE_LENGTH)
     sealed = AESGCM(key).encrypt(nonce, content, None)
     envelope = cms_asn1.AuthEnvelopedData(
         version=0,
@@ -67,25 +72,35 @@ def encrypt(content: bytes, certificate: x509.Certificate) -> bytes:
     )
 
 
-def decrypt(raw: bytes, key: PrivateKey, certificate: x509.Certificate | None) -> bytes:
+def decrypt(
+    raw: bytes,
+    key: PrivateKey,
+    certificate: x509.Certificate | None,
+    *,
+    accept_cbc: bool = False,
+) -> bytes:
     """Return the content of a DER ContentInfo made by `encrypt` or by its equal.
 
     Args:
         raw: The whole DER, nothing after it.
         key: RSA, or elliptic on P-256.
         certificate: When given, the message must name exactly this one as its recipient.
+        accept_cbc: Also EnvelopedData with AES-256-CBC, whose content only a signature inside
+            it can prove.
 
     Raises:
         CannotOpen: ``malformed``, ``cbc``, ``unsupported`` or ``undecryptable``.
     """
     info = cms_asn1.decode(cms_asn1.ContentInfo, raw)
     if info.content_type == cms_asn1.ID_ENVELOPED_DATA:
-        raise CannotOpen("cbc", "EnvelopedData proves nothing about its content: refused")
+        if not accept_cbc:
+            raise CannotOpen("cbc", "EnvelopedData proves nothing about its content: refused")
+        return _decrypt_cbc(cms_asn1.encode(info.content), key, certificate)
     if info.content_type != cms_asn1.ID_AUTH_ENVELOPED_DATA:
         raise CannotOpen("unsupported", "not AuthEnvelopedData")
     envelope = cms_asn1.decode(cms_asn1.AuthEnvelopedData, cms_asn1.encode(info.content))
-    nonce = _checked_nonce(envelope)
-    content_key = _content_key(envelope, key, certificate)
+    nonce = checked_nonce(envelope)
+    content_key = _content_key(envelope.recipients.as_list(), key, certificate)
     try:
         return AESGCM(content_key).decrypt(nonce, envelope.content.ciphertext + envelope.mac, None)
     except InvalidTag:
@@ -97,7 +112,21 @@ def _undecryptable() -> CannotOpen:
     return CannotOpen("undecryptable", "not sealed to this key, or altered since")
 
 
-def _checked_nonce(envelope: cms_asn1.AuthEnvelopedData) -> bytes:
+def _decrypt_cbc(raw: bytes, key: PrivateKey, certificate: x509.Certificate | None) -> bytes:
+    envelope = cms_cbc.read(raw)
+    content_key = _content_key(envelope.recipients.as_list(), key, certificate)
+    try:
+        return cms_cbc.unwrap(envelope, content_key)
+    except ValueError:
+        raise _undecryptable() from None
+
+
+def checked_nonce(envelope: cms_asn1.AuthEnvelopedData) -> bytes:
+    """Return the nonce of an envelope within the profile: its cipher, tag and nonce lengths.
+
+    Raises:
+        CannotOpen: ``unsupported``.
+    """
     content = envelope.content
     parameters = content.encryption.parameters
     if envelope.version != 0 or content.content_type != cms_asn1.ID_DATA:
@@ -171,9 +200,10 @@ def derive_wrapping_key(
 
 
 def _content_key(
-    envelope: cms_asn1.AuthEnvelopedData, key: PrivateKey, certificate: x509.Certificate | None
+    recipients: Sequence[cms_cbc.Recipient],
+    key: PrivateKey,
+    certificate: x509.Certificate | None,
 ) -> bytes:
-    recipients = envelope.recipients.as_list()
     if len(recipients) != 1:
         raise CannotOpen("unsupported", "must be sealed to exactly one recipient")
     match recipients[0], key:
@@ -198,6 +228,19 @@ def _check_named(named: cms_asn1.IssuerAndSerial, certificate: x509.Certificate 
 
 
 def _transported(transport: cms_asn1.KeyTransport, key: rsa.RSAPrivateKey) -> bytes:
+    check_transport(transport)
+    try:
+        return key.decrypt(transport.encrypted_key, _OAEP)
+    except ValueError:
+        raise _undecryptable() from None
+
+
+def check_transport(transport: cms_asn1.KeyTransport) -> None:
+    """Return if the key is transported as this profile does it: RSA-OAEP, SHA-256 throughout.
+
+    Raises:
+        CannotOpen: ``unsupported``.
+    """
     parameters = transport.key_encryption.parameters
     hashes = (parameters.hash.algorithm, parameters.mask_generation.parameters.algorithm)
     if (
@@ -207,10 +250,6 @@ def _transported(transport: cms_asn1.KeyTransport, key: rsa.RSAPrivateKey) -> by
         or hashes != (cms_asn1.SHA256, cms_asn1.SHA256)
     ):
         raise CannotOpen("unsupported", "RSA transport must be OAEP with SHA-256")
-    try:
-        return key.decrypt(transport.encrypted_key, _OAEP)
-    except ValueError:
-        raise _undecryptable() from None
 
 
 def _agreed(
@@ -218,6 +257,23 @@ def _agreed(
     key: ec.EllipticCurvePrivateKey,
     certificate: x509.Certificate | None,
 ) -> bytes:
+    ephemeral = check_agreement(agreement)
+    recipient = agreement.recipient_keys[0]
+    _check_named(recipient.recipient, certificate)
+    wrap = agreement.key_encryption.parameters
+    try:
+        wrapping = derive_wrapping_key(key, ephemeral, agreement.user_keying_material, wrap)
+        return aes_key_unwrap(wrapping, recipient.encrypted_key)
+    except (ValueError, InvalidUnwrap):
+        raise _undecryptable() from None
+
+
+def check_agreement(agreement: cms_asn1.KeyAgreement) -> ec.EllipticCurvePublicKey:
+    """Return the ephemeral key of an agreement within the profile, proven to be on its curve.
+
+    Raises:
+        CannotOpen: ``unsupported`` or ``malformed``.
+    """
     wrap = agreement.key_encryption.parameters
     if (
         agreement.version != 3
@@ -226,14 +282,7 @@ def _agreed(
         or len(agreement.recipient_keys) != 1
     ):
         raise CannotOpen("unsupported", "key agreement must be ECDH, SHA-256 KDF, AES-256 wrap")
-    recipient = agreement.recipient_keys[0]
-    _check_named(recipient.recipient, certificate)
-    ephemeral = _ephemeral(agreement.originator.public_key)
-    try:
-        wrapping = derive_wrapping_key(key, ephemeral, agreement.user_keying_material, wrap)
-        return aes_key_unwrap(wrapping, recipient.encrypted_key)
-    except (ValueError, InvalidUnwrap):
-        raise _undecryptable() from None
+    return _ephemeral(agreement.originator.public_key)
 
 
 def _ephemeral(originator: cms_asn1.OriginatorPublicKey) -> ec.EllipticCurvePublicKey:

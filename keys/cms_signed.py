@@ -18,6 +18,7 @@ from cryptography.x509 import ObjectIdentifier
 
 from keys import certificates, cms_asn1
 from keys.problem import BadKey, CannotOpen
+from keys.signer import EcdsaSigner, P256Key
 
 _DIGEST: Final = cms_asn1.Algorithm(algorithm=cms_asn1.SHA256, parameters=None)
 _SIGNING: Final = cms_asn1.Algorithm(algorithm=cms_asn1.ECDSA_WITH_SHA256, parameters=None)
@@ -25,23 +26,23 @@ _ECDSA: Final = ec.ECDSA(SHA256())
 
 
 class MailSigner:
-    """The gateway's own mail identity: a P-256 certificate and its private key.
+    """The gateway's own mail identity: a P-256 certificate and its private key, as PEM or as a
+    signer that keeps it elsewhere.
 
     Raises (on construction):
         BadKey: ``malformed``, ``unsupported`` (not P-256), ``mismatch``, ``key-usage`` or
             ``extended-key-usage``.
     """
 
-    __slots__ = ("_certificate", "_private")
+    __slots__ = ("_certificate", "_key")
 
-    def __init__(self, certificate_pem: str | bytes, private_key_pem: str | bytes) -> None:
+    def __init__(self, certificate_pem: str | bytes, key: str | bytes | EcdsaSigner) -> None:
         self._certificate = certificates.parse_signer(_text(certificate_pem))
-        private = load_private_key(_text(private_key_pem).encode("ascii"))
-        if not isinstance(private, ec.EllipticCurvePrivateKey):
-            raise BadKey("unsupported", "mail is signed with P-256 keys")
-        if private.public_key() != self._certificate.public_key():
+        if isinstance(key, str | bytes):
+            key = P256Key(load_private_key(_text(key).encode("ascii")))
+        if key.public != self._certificate.public_key():
             raise BadKey("mismatch", "the private key does not belong to the certificate")
-        self._private = private
+        self._key = key
 
     def __repr__(self) -> str:
         return f"MailSigner({self.fingerprint})"
@@ -58,7 +59,7 @@ class MailSigner:
 
     def sign(self, message: bytes) -> bytes:
         """Return the DER ECDSA signature; a fresh nonce each time."""
-        return self._private.sign(message, _ECDSA)
+        return self._key.sign(message)
 
 
 def load_private_key(pem: bytes) -> object:
@@ -146,11 +147,13 @@ def _check_algorithms(signed: cms_asn1.SignedData, signer: cms_asn1.SignerInfo) 
 
 
 def _check_attributes(signer: cms_asn1.SignerInfo, content: bytes) -> None:
-    """Source: RFC 5652 section 11: both must be there, once, with one value."""
+    """Source: RFC 5652 section 11: both must be there, and every attribute once, with one value."""
     found: dict[ObjectIdentifier, list[bytes]] = {}
     for attribute in signer.attributes.as_list():
         values = [cms_asn1.encode(value) for value in attribute.values.as_list()]
         found.setdefault(attribute.type, []).extend(values)
+    if any(len(values) != 1 for values in found.values()):
+        raise CannotOpen("bad-signature", "a signed attribute is stated twice, or has no value")
     if found.get(cms_asn1.CONTENT_TYPE) != [cms_asn1.encode(cms_asn1.ID_DATA)]:
         raise CannotOpen("bad-signature", "the signed content type is missing or another")
     digest = cms_asn1.encode(hashlib.sha256(content).digest())
@@ -173,7 +176,7 @@ def _signer_certificate(
 def _loaded(raw: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(raw)
-    except ValueError:
+    except certificates.UNREADABLE:
         raise CannotOpen("malformed", "the signer's certificate cannot be read") from None
 
 

@@ -11,6 +11,7 @@ honoured and ``crit`` would shut out libraries that do not know it. Anyone may s
 key: who sealed is proven by the webhook signature and the log proof, not here.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -18,7 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwe import JWERegistry, decrypt_compact, encrypt_compact
 
 from gateway.model.problem import MalformedEvent
-from gateway.model.strict_json import JsonObject, read_object
+from gateway.model.strict_json import Json, JsonObject, read_object
 from keys import base64url
 from keys.jwk import (
     ALGORITHMS,
@@ -41,6 +42,10 @@ _MAX_HEADER: Final = 4096
 _REQUIRED: Final = frozenset({"alg", "enc", "typ", "kid", "epk"})
 _ALLOWED: Final = _REQUIRED | {"apu"}
 _WRAPPED_LENGTH: Final = {"ECDH-ES+A256KW": 40, "ECDH-ES": 0}
+# Named when refused: each has been the way in somewhere (RFC 8725 sections 2 and 3).
+_KNOWN_BAD: Final = frozenset(
+    {"zip", "crit", "jku", "jwk", "x5u", "x5c", "x5t", "p2s", "p2c", "b64", "cty", "apv", "iv"}
+)
 _IV_LENGTH: Final = 12
 _TAG_LENGTH: Final = 16
 
@@ -100,44 +105,74 @@ def open(token: bytes, *, private_jwk: str) -> bytes:  # noqa: A001
             ``undecryptable``.
     """
     key = parse_private(private_jwk)
-    header = _checked_header(token)
+    header = checked_header(token)
     if header["alg"] not in key.algorithms or _curve(header["epk"]) != key.curve:
         raise CannotOpen("undecryptable", "not sealed to this key, or altered since")
     return _decrypted(token, key)
 
 
-def _checked_header(token: bytes) -> JsonObject:
+def checked_header(token: bytes) -> JsonObject:
+    """Return the protected header of a token within the profile; the token is not opened.
+
+    Raises:
+        CannotOpen: ``too-long``, ``malformed`` or ``unsupported``.
+    """
+    header, lengths = parts_of(token)
+    for code, text in faults_of(header, lengths):
+        raise CannotOpen(code, text)
+    return header
+
+
+def parts_of(token: bytes) -> tuple[JsonObject, tuple[int, int, int, int]]:
+    """Return the header and the lengths of wrapped key, nonce, ciphertext and tag.
+
+    Raises:
+        CannotOpen: ``too-long`` or ``malformed``.
+    """
     if len(token) > MAX_BLOB:
         raise CannotOpen("too-long", f"longer than {MAX_BLOB} bytes")
     try:
         parts = token.decode("ascii").split(".")
         if len(parts) != 5 or len(parts[0]) > _MAX_HEADER:
             raise CannotOpen("malformed", "not a compact JWE of five parts")
-        header_raw, wrapped, iv, _, tag = (base64url.decode(part) for part in parts)
-        header = read_object(header_raw)
+        header, *rest = (base64url.decode(part) for part in parts)
+        wrapped, iv, ciphertext, tag = map(len, rest)
+        return read_object(header), (wrapped, iv, ciphertext, tag)
     except (ValueError, MalformedEvent):
         raise CannotOpen("malformed", "not a compact JWE in canonical base64url") from None
-    _check_members(header)
-    lengths = (len(wrapped), len(iv), len(tag))
-    if lengths != (_WRAPPED_LENGTH[str(header["alg"])], _IV_LENGTH, _TAG_LENGTH):
-        raise CannotOpen("malformed", "a part has a length its algorithm does not allow")
-    return header
 
 
-def _check_members(header: JsonObject) -> None:
-    if not _REQUIRED <= set(header) <= _ALLOWED:
-        raise CannotOpen("unsupported", "the header has members outside this profile")
-    if header["alg"] not in ALGORITHMS or header["enc"] != CONTENT_ENCRYPTION:
-        raise CannotOpen("unsupported", "an algorithm outside this profile")
-    if header["typ"] != TYPE or not isinstance(header["kid"], str):
-        raise CannotOpen("unsupported", "not marked as sealed by this gateway")
-    apu = header.get("apu", "")
+def faults_of(header: JsonObject, lengths: tuple[int, int, int, int]) -> Iterator[tuple[str, str]]:
+    """Yield code and text of everything about a token that this profile does not allow. Pure."""
+    if not set(header) <= _ALLOWED:
+        named = sorted(_KNOWN_BAD.intersection(header)) or ["unknown members"]
+        yield "unsupported", f"the header has members outside this profile: {', '.join(named)}"
+    if not set(header) >= _REQUIRED:
+        missing = sorted(_REQUIRED - set(header))
+        yield "unsupported", f"the header lacks {', '.join(missing)}"
+    alg = header.get("alg")
+    if alg not in ALGORITHMS or header.get("enc") != CONTENT_ENCRYPTION:
+        yield "unsupported", "an algorithm outside this profile"
+    if header.get("typ") != TYPE or not isinstance(header.get("kid"), str):
+        yield "unsupported", "not marked as sealed by this gateway"
+    if not _is_canonical(header.get("apu", "")):
+        yield "malformed", "apu must be canonical base64url"
+    wrapped, iv, _, tag = lengths
+    if alg in ALGORITHMS and wrapped != _WRAPPED_LENGTH[str(alg)]:
+        yield "malformed", "the wrapped key has a length its algorithm does not allow"
+    if (iv, tag) != (_IV_LENGTH, _TAG_LENGTH):
+        yield "malformed", "the nonce must be 12 bytes and the tag 16"
     try:
-        canonical = isinstance(apu, str) and base64url.decode(apu) is not None
+        _curve(header.get("epk"))
+    except CannotOpen as error:
+        yield error.code, error.text
+
+
+def _is_canonical(text: Json) -> bool:
+    try:
+        return isinstance(text, str) and base64url.decode(text) is not None
     except ValueError:
-        canonical = False
-    if not canonical:
-        raise CannotOpen("malformed", "apu must be canonical base64url")
+        return False
 
 
 def _curve(epk: object) -> str:

@@ -22,7 +22,7 @@ _PARSER: Final = BytesParser(policy=policy.compat32)
 def write_entity(headers: Sequence[tuple[str, str]], body: bytes) -> bytes:
     """Return the headers and the body in base64, every line ended by CRLF.
 
-    The values are this package's own: ASCII, short, without line breaks.
+    The values are this package's own: ASCII, short, folded if at all.
     """
     head = [f"{name}: {value}".encode("ascii") for name, value in headers]
     lines = [base64.b64encode(body[start : start + _LINE]) for start in range(0, len(body), _LINE)]

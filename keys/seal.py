@@ -1,13 +1,15 @@
 """Seal to a recipient's key and open again: the one door the rest of the gateway uses."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parseaddr
 from typing import Final, Literal
 
 from gateway.model.party import RecipientKey
 from gateway.model.strict_json import Json, JsonObject
-from keys import base64url, cms, hpke, jwe, mime
+from keys import base64url, certificates, cms, hpke, jwe, mime, mime_headers
 from keys.limits import MAX_BLOB, MAX_MAIL, check_plaintext
 from keys.problem import CannotOpen, CannotSeal
 
@@ -51,6 +53,9 @@ def seal(
     context: bytes,
     now: datetime,
     mail_signer: cms.MailSigner | None = None,
+    cipher: cms.Cipher = "gcm",
+    headers: Mapping[str, str] | None = None,
+    outer: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return the content sealed so that only the key's holder can read it.
 
@@ -61,6 +66,11 @@ def seal(
             ciphertext, and readable by anyone who holds it, so no personal data.
         now: Aware; a certificate must be valid then.
         mail_signer: Needed for ``cms``, unused otherwise.
+        cipher: For ``cms``; ``cbc`` only where the directory records that the recipient accepts
+            it, and the log says so. Never tried in place of the other.
+        headers: For ``cms``: the mail's true header fields (Subject, From, To, Date), which then
+            need not stand outside.
+        outer: For ``cms``: the fields as they do stand outside, content-free.
 
     Returns:
         A JSON object (hpke), a compact JWE (jwe) or DER AuthEnvelopedData (cms).
@@ -68,9 +78,12 @@ def seal(
     Raises:
         BadKey: the key or certificate may not be used (now). Nothing may be sent in its place
             but a content-free notice.
-        CannotSeal: ``too-long``, ``labels``, or ``no-signer``.
+        CannotSeal: ``too-long``, ``labels``, ``headers``, ``no-signer``, or ``cipher``: CBC is for
+            mail alone.
     """
     check_plaintext(plaintext)
+    if cipher != "gcm" and key.form != "cms":
+        raise CannotSeal("cipher", "only mail is ever sealed with CBC")
     match key.form:
         case "hpke":
             return hpke.seal(plaintext, public_text=key.public, key_id=key.key_id, context=context)
@@ -79,11 +92,23 @@ def seal(
         case "cms":
             if mail_signer is None:
                 raise CannotSeal("no-signer", "mail is signed before it is encrypted")
-            entity = _entity(plaintext, context)
-            return cms.seal(entity, certificate_pem=key.public, signer=mail_signer, now=now)
+            entity = _entity(plaintext, context, headers or {}, outer or {})
+            return cms.seal(
+                entity, certificate_pem=key.public, signer=mail_signer, now=now, cipher=cipher
+            )
 
 
-def open_sealed(blob: bytes, private_key: bytes) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedMail:
+    """A sealed mail, opened: what it says, and under whose certificate."""
+
+    content: bytes
+    headers: Mapping[str, str]  # the protected ones; empty if it protects none
+    signer: str  # SHA-256 of the signer's certificate: compare it with the gateway's
+    sender_proven: bool  # the protected From is an address that certificate was issued for
+
+
+def open_sealed(blob: bytes, private_key: bytes, *, accept_cbc: bool = False) -> bytes:
     """Return the JSON that was sealed, whatever form it came in.
 
     Args:
@@ -91,6 +116,7 @@ def open_sealed(blob: bytes, private_key: bytes) -> bytes:
             whole webhook body, whose ``data.sealed`` is an HPKE object or a JWE.
         private_key: ``thsk_`` text, private JWK, or PEM private key. With its certificate in
             the same PEM file, mail must name that certificate as its recipient.
+        accept_cbc: Also open mail encrypted with AES-256-CBC.
 
     Raises:
         BadKey: the private key cannot be used for this form.
@@ -102,16 +128,20 @@ def open_sealed(blob: bytes, private_key: bytes) -> bytes:
     text = blob.strip()
     if text[:1] == b"{":
         return _open_json(text, private_key)
-    if len(text) <= MAX_BLOB and _COMPACT_JWE.fullmatch(text):
+    if is_compact_jwe(text):
         return jwe.open(text, private_jwk=_key_text(private_key))
-    return _open_mail(blob, private_key)
+    return open_mail(blob, private_key, accept_cbc=accept_cbc).content
 
 
-def _entity(plaintext: bytes, context: bytes) -> bytes:
+def _entity(
+    plaintext: bytes, context: bytes, headers: Mapping[str, str], outer: Mapping[str, str]
+) -> bytes:
     """Return the MIME entity that is signed; the context is a header, so signed with it."""
+    hidden = f"; {mime_headers.PROTECTED}" if headers else ""
     return mime.write_entity(
         (
-            ("Content-Type", f"{_MEDIA_TYPE}; charset=utf-8"),
+            *mime_headers.fields(headers, outer),
+            ("Content-Type", f"{_MEDIA_TYPE}; charset=utf-8{hidden}"),
             ("Content-Disposition", 'attachment; filename="alert.json"'),
             ("Throughgate-Context", base64url.encode(context)),
         ),
@@ -121,7 +151,7 @@ def _entity(plaintext: bytes, context: bytes) -> bytes:
 
 def _open_json(text: bytes, private_key: bytes) -> bytes:
     members = hpke.read_sealed_object(text)
-    sealed = members if "ct" in members else _sealed_member(members)
+    sealed = members if "ct" in members else sealed_member(members)
     if isinstance(sealed, dict):
         return hpke.open_object(sealed, private_text=_key_text(private_key))
     if isinstance(sealed, str):
@@ -130,7 +160,13 @@ def _open_json(text: bytes, private_key: bytes) -> bytes:
     raise CannotOpen("malformed", "holds nothing that was sealed")
 
 
-def _sealed_member(members: JsonObject) -> Json:
+def is_compact_jwe(text: bytes) -> bool:
+    """Return whether the text has the shape of a compact JWE, good or bad."""
+    return len(text) <= MAX_BLOB and _COMPACT_JWE.fullmatch(text) is not None
+
+
+def sealed_member(members: JsonObject) -> Json:
+    """Return ``data.sealed`` of a webhook body, or None."""
     body = members.get("data")
     return body.get("sealed") if isinstance(body, dict) else None
 
@@ -140,15 +176,29 @@ def _key_text(private_key: bytes) -> str:
     return private_key.decode("utf-8", "replace").strip()
 
 
-def _open_mail(message: bytes, private_key: bytes) -> bytes:
+def open_mail(blob: bytes, private_key: bytes, *, accept_cbc: bool = False) -> OpenedMail:
+    """Open a sealed mail and return what it protects: content, header fields, signer.
+
+    Raises:
+        BadKey, CannotOpen: as `open_sealed`.
+    """
     key = _PRIVATE_KEY.search(private_key)
     if key is None:
         # Said of the message, since most blobs that come this far are no message at all.
         raise CannotOpen("unsupported", "not sealed to this kind of key")
     certificate = _CERTIFICATE.search(private_key)
-    entity = cms.open(
-        message,
+    entity, signer = cms.open_signed(
+        blob,
         private_key_pem=key[0],
         certificate_pem=certificate[0] if certificate else None,
+        accept_cbc=accept_cbc,
     )
-    return mime.read_entity(entity, (_MEDIA_TYPE,))
+    headers = mime_headers.protected(entity)
+    sender = parseaddr(headers.get("From", ""))[1]
+    names = certificates.rfc822_names_of(signer)
+    return OpenedMail(
+        content=mime.read_entity(entity, (_MEDIA_TYPE,)),
+        headers=headers,
+        signer=certificates.fingerprint(signer),
+        sender_proven=any(certificates.same_address(name, sender) for name in names),
+    )

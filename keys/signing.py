@@ -67,6 +67,9 @@ class SigningKey:
     def __repr__(self) -> str:
         return f"SigningKey({self.public_text})"
 
+    def __reduce__(self) -> str:
+        raise TypeError("a key is not to be pickled")
+
     @classmethod
     def generate(cls) -> "SigningKey":
         """Return a fresh key from the operating system's randomness."""
@@ -86,6 +89,11 @@ class SigningKey:
         if private.public_key().public_bytes_raw() != raw[32:]:
             raise BadKey("mismatch", "the public half does not belong to the seed")
         return cls(private)
+
+    @property
+    def public(self) -> bytes:
+        """The 32-byte public key."""
+        return self._private.public_key().public_bytes_raw()
 
     @property
     def secret_text(self) -> str:
@@ -124,6 +132,17 @@ def parse_shared(text: str) -> bytes:
     if len(raw) not in SHARED_LENGTHS:
         raise BadKey("length", "a shared secret is 24 to 64 bytes")
     return raw
+
+
+def public_text(public: bytes) -> str:
+    """Return the ``whpk_`` text of a 32-byte Ed25519 public key, wherever its other half lives.
+
+    Raises:
+        BadKey: ``length``.
+    """
+    if len(public) != 32:
+        raise BadKey("length", "an Ed25519 public key is 32 bytes")
+    return PUBLIC_PREFIX + _base64(public)
 
 
 def generate_shared_secret() -> str:

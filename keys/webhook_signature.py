@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from keys.problem import BadKey, BadSignature
-from keys.signing import PUBLIC_PREFIX, SigningKey, parse_public, parse_shared
+from keys.signer import Signer
+from keys.signing import PUBLIC_PREFIX, parse_public, parse_shared
 
 MAX_SIGNATURES: Final = 16
 MAX_HEADER_LENGTH: Final = 4096
@@ -22,7 +23,7 @@ _MESSAGE_ID = re.compile(r"[!-\-/-~]{1,256}")
 _TIMESTAMP = re.compile(r"0|[1-9][0-9]{0,11}")
 
 
-def sign(signers: Sequence[SigningKey | str], message_id: str, timestamp: int, body: bytes) -> str:
+def sign(signers: Sequence[Signer | str], message_id: str, timestamp: int, body: bytes) -> str:
     """Return the ``webhook-signature`` header value: each v1a, then each v1, in the order given.
 
     Args:
@@ -34,11 +35,12 @@ def sign(signers: Sequence[SigningKey | str], message_id: str, timestamp: int, b
     Raises:
         BadSignature: ``id`` or ``timestamp`` cannot be signed unambiguously.
         BadKey: no signer, too many, or a text that is no shared secret.
+        KeyProblem: where a signer's key lives cannot or will not sign.
     """
     if not 0 < len(signers) <= MAX_SIGNATURES:
         raise BadKey("signers", f"sign with 1 to {MAX_SIGNATURES} keys")
     content = _content(message_id, str(timestamp), body)
-    pairs = [signer.sign(content) for signer in signers if isinstance(signer, SigningKey)]
+    pairs = [signer.sign(content) for signer in signers if not isinstance(signer, str)]
     shared = [_mac(signer, content) for signer in signers if isinstance(signer, str)]
     return " ".join(
         [f"v1a,{base64.b64encode(signature).decode('ascii')}" for signature in pairs]

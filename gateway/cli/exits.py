@@ -29,6 +29,7 @@ def reported(command: Callable[P, int]) -> Callable[P, NoReturn]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> NoReturn:
         from adapters.contract import UnsupportedEvent
+        from gateway.cli.light import BadUse
         from gateway.config import BadConfig
         from gateway.store.sqlite import StoreUnavailable
         from keys.problem import KeyProblem
@@ -39,7 +40,7 @@ def reported(command: Callable[P, int]) -> Callable[P, NoReturn]:
         except Trouble as error:
             typer.echo(f"throughgate: {error}", err=True)
             code = error.code
-        except (BadConfig, BadRulebook, KeyProblem, StoreUnavailable) as error:
+        except (BadConfig, BadRulebook, BadUse, KeyProblem, StoreUnavailable) as error:
             typer.echo(f"throughgate: {error}", err=True)
             code = USAGE
         except UnsupportedEvent as error:

@@ -1,38 +1,67 @@
 """`open`: an alert, with the recipient's own key. Needs no instance."""
 
 import base64
+import json
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-import typer
-
-from gateway.cli.exits import NO, OK, read_file
-from keys.problem import KeyProblem
-from keys.seal import open_sealed
+from gateway.cli.light import NO, OK, read_file, say
+from keys.certificates import fingerprint, parse_certificate
+from keys.problem import CannotOpen, KeyProblem
+from keys.seal import open_mail, open_sealed
 
 _THE_ONLY_ONE: Final = "-"
+_MAX_KEY: Final = 64 << 10
 
 
-def open_file(file: Path, key: Path, *, form: str | None = None) -> int:
-    """Write the plaintext, or one form the alert comes in, to standard output; or say why not."""
+def open_file(
+    file: Path,
+    key: Path,
+    *,
+    form: str | None = None,
+    accept_cbc: bool = False,
+    signed_by: Path | None = None,
+) -> int:
+    """Write the plaintext, or one form the alert comes in, to standard output; or say why not.
+
+    Args:
+        file: A webhook body, a token, a mail or a CMS file.
+        key: The recipient's private key.
+        form: As ``visor:xml``; ``-`` for the only one.
+        accept_cbc: Also mail in AES-256-CBC.
+        signed_by: PEM certificate: only mail signed under exactly this one is opened.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
     blob = read_file(file)
-    private = read_file(key, 64 * 1024)
+    private = read_file(key, _MAX_KEY)
     try:
-        plaintext = open_sealed(blob, private)
+        if signed_by is None:
+            plaintext = open_sealed(blob, private, accept_cbc=accept_cbc)
+        else:
+            plaintext = _signed_by(read_file(signed_by, _MAX_KEY), blob, private, accept_cbc)
     except KeyProblem as error:
-        typer.echo(f"refused: {error}", err=True)
+        say(f"refused: {error}")
         return NO
     if form is None:
         sys.stdout.buffer.write(plaintext)
         sys.stdout.buffer.write(b"\n" if sys.stdout.isatty() else b"")
         return OK
-    made: list[dict[str, Any]] = orjson.loads(plaintext)["alert"].get("renditions", [])
+    made: list[dict[str, Any]] = json.loads(plaintext)["alert"].get("renditions", [])
     chosen = [one for one in made if form in (one["form"], _THE_ONLY_ONE)]
     if len(chosen) != 1:
         forms = ", ".join(one["form"] for one in made) or "no form but its own"
-        typer.echo(f"refused: this alert comes in {forms}", err=True)
+        say(f"refused: this alert comes in {forms}")
         return NO
     sys.stdout.buffer.write(base64.b64decode(chosen[0]["body"]))
     return OK
+
+
+def _signed_by(certificate: bytes, blob: bytes, private: bytes, accept_cbc: bool) -> bytes:
+    wanted = parse_certificate(certificate.decode("ascii", "replace"))
+    opened = open_mail(blob, private, accept_cbc=accept_cbc)
+    if opened.signer != fingerprint(wanted):
+        raise CannotOpen("signer", "not signed under that certificate")
+    return opened.content

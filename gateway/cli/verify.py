@@ -1,6 +1,5 @@
-"""`verify event` and `verify webhook`: offline, without an instance."""
+"""`verify event`: offline, without an instance."""
 
-import time
 from pathlib import Path
 
 import orjson
@@ -11,8 +10,6 @@ from gateway.cli.exits import NO, OK, Trouble, read_file
 from gateway.model.event import CanonicalEvent
 from gateway.model.problem import MalformedEvent, Problem
 from gateway.receive import check_offline
-from keys.problem import KeyProblem
-from keys.webhook_signature import verify as verify_signature
 
 
 def event(file: Path, *, adapter: str | None, source: str, as_json: bool) -> int:
@@ -49,36 +46,3 @@ def _refused(problems: tuple[Problem, ...], *, as_json: bool) -> None:
         return
     for one in problems:
         typer.echo(f"refused: {one}", err=True)
-
-
-def webhook(
-    body: Path, headers: Path, *, secret: str | None, public_key: str | None, now: int | None
-) -> int:
-    """Say whether a Standard Webhooks signature over the body verifies."""
-    if (secret is None) == (public_key is None):
-        raise Trouble("give --secret whsec_... or --public-key whpk_...")
-    given = _headers(headers)
-    try:
-        verify_signature(
-            [secret or public_key or ""],
-            message_id=given.get("webhook-id", ""),
-            timestamp=given.get("webhook-timestamp", ""),
-            signature=given.get("webhook-signature", ""),
-            body=read_file(body),
-            now=int(time.time()) if now is None else now,
-        )
-    except KeyProblem as error:
-        typer.echo(f"not verified: {error.code}")
-        return NO
-    typer.echo("ok: the signature verifies")
-    return OK
-
-
-def _headers(file: Path) -> dict[str, str]:
-    try:
-        value = orjson.loads(read_file(file, 64 * 1024))
-    except orjson.JSONDecodeError:
-        value = None
-    if not isinstance(value, dict):
-        raise Trouble(f"{file} must hold a JSON object of headers")
-    return {name.lower(): str(text) for name, text in value.items()}

@@ -1,18 +1,23 @@
-"""The embedded default: the key-encryption key in one text file only its owner can read.
+"""The embedded default: key-encryption keys in text files that only their owner can read.
 
-Back it up apart from the store: without it nothing in the store opens again.
+A rotation puts the next key beside the one before: ``NAME``, ``NAME.2``, ``NAME.3``; the highest
+number is in force, the others may still unwrap. Back them up apart from the store: without them
+nothing in it opens again.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Final
 
 from keys import base64url
-from keys.at_rest import KEY_LENGTH, KeyEncryptionKey, RootKey
+from keys.at_rest import KEY_LENGTH, RootKey
 from keys.problem import BadKey
 from keys.providers.secret_file import read_secret, write_secret
 
 PREFIX: Final = "thkek_"
+
+_NUMBER = re.compile(r"\.([2-9]|[1-9][0-9]{1,5})")
 
 
 def create(path: Path) -> None:
@@ -28,8 +33,27 @@ def create(path: Path) -> None:
     write_secret(path, PREFIX + base64url.encode(os.urandom(KEY_LENGTH)))
 
 
-def load(path: Path) -> KeyEncryptionKey:
-    """Read the key.
+def create_next(path: Path) -> Path:
+    """Write a fresh key beside those of this name, and return its file. It is in force at once.
+
+    Raises:
+        As `create`.
+    """
+    numbers = _numbers(path)
+    newest = path.with_name(f"{path.name}.{max(numbers, default=1) + 1}")
+    create(newest)
+    return newest
+
+
+def files(path: Path) -> list[Path]:
+    """Return the key files of this name, the one in force first; only `path` if there is none."""
+    numbers = _numbers(path)
+    found = [path.with_name(f"{path.name}.{number}") for number in sorted(numbers, reverse=True)]
+    return [*found, path] if path.exists() or not found else found
+
+
+def load(path: Path) -> RootKey:
+    """Read the key of one file.
 
     Raises:
         BadKey: as `read_secret`, or ``malformed``.
@@ -43,3 +67,11 @@ def load(path: Path) -> KeyEncryptionKey:
     if root is None or body == text:
         raise BadKey("malformed", f"a key file holds {PREFIX} and base64url")
     return RootKey(root)
+
+
+def _numbers(path: Path) -> list[int]:
+    matches = (
+        _NUMBER.fullmatch(one.name.removeprefix(path.name))
+        for one in path.parent.glob(f"{path.name}.*")
+    )
+    return [int(match[1]) for match in matches if match]

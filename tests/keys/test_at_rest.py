@@ -1,12 +1,15 @@
+import contextlib
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.at_rest import DataKey, KeyEncryptionKey, RootKey
+from keys.at_rest import DataKey, RootKey, header, key_id_of
 from keys.problem import BadKey, CannotOpen
 
 KEY = DataKey(bytes(range(32)))
-ROOT: KeyEncryptionKey = RootKey(bytes(range(32)))
+ROOT = RootKey(bytes(range(32)))
 
 
 @given(st.binary(max_size=300), st.binary(max_size=40))
@@ -84,3 +87,56 @@ def test_no_purpose_yields_the_wrapping_key() -> None:
     for purpose in ("wrap", "/wrap", "../wrap", ""):
         with pytest.raises(CannotOpen):
             DataKey(ROOT.derive(purpose)).open(wrapped, b"c")
+
+
+def test_a_wrapped_key_names_its_key_by_an_id_that_only_the_key_gives() -> None:
+    other = RootKey(bytes(32))
+    wrapped = ROOT.wrap(bytes(32), b"c")
+    assert key_id_of(wrapped) == ROOT.id == RootKey(bytes(range(32))).id
+    assert ROOT.id != other.id
+    assert bytes(range(8)).hex() not in ROOT.id
+    with pytest.raises(CannotOpen) as error:
+        other.unwrap(wrapped, b"c")
+    assert error.value.code == "unknown-key"
+
+
+def test_a_wrapped_key_that_claims_another_key_does_not_unwrap() -> None:
+    other = RootKey(bytes(32))
+    claimed = header(other.id) + ROOT.wrap(bytes(32), b"c")[len(header(ROOT.id)) :]
+    with pytest.raises(CannotOpen) as error:
+        other.unwrap(claimed, b"c")
+    assert error.value.code == "undecryptable"
+
+
+@pytest.mark.parametrize("key_id", ["", "file", "file:", ":x", "file:a b", "file:" + "x" * 101])
+def test_an_id_that_is_none_is_refused(key_id: str) -> None:
+    with pytest.raises(BadKey):
+        header(key_id)
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_name_a_key_or_are_refused(blob: bytes) -> None:
+    with contextlib.suppress(CannotOpen):
+        assert blob.startswith(header(key_id_of(blob)))
+
+
+@pytest.mark.parametrize(
+    ("blob", "code"),
+    [
+        (b"", "erased"),
+        (b"\x02", "malformed"),
+        (b"\x01\x06file:a", "malformed"),
+        (b"\x02\x07file:a", "malformed"),
+        (b"\x02\x06\xff\xff\xff\xff\xff\xff", "malformed"),
+    ],
+)
+def test_what_names_no_key_says_why(blob: bytes, code: str) -> None:
+    with pytest.raises(CannotOpen) as error:
+        key_id_of(blob)
+    assert error.value.code == code
+
+
+def test_no_key_is_pickled() -> None:
+    for key in (KEY, ROOT):
+        with pytest.raises(TypeError):
+            pickle.dumps(key)

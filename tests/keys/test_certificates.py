@@ -1,3 +1,4 @@
+import base64
 import datetime as dt
 
 import pytest
@@ -103,3 +104,14 @@ def test_a_certificate_without_alternative_names_has_no_address() -> None:
     )
     pem = certificate.public_bytes(certificates.serialization.Encoding.PEM).decode()
     assert cms.rfc822_names(pem) == ()
+
+
+def test_a_certificate_of_a_version_that_does_not_exist_is_malformed() -> None:
+    der = certificates.der(certificates.parse_certificate(identity("p256").certificate))
+    version = der.index(b"\xa0\x03\x02\x01\x02") + 4
+    changed = der[:version] + b"\x07" + der[version + 1 :]
+    lines = base64.encodebytes(changed).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n"
+    with pytest.raises(BadKey) as error:
+        certificates.parse_recipient(pem)
+    assert error.value.code == "malformed"

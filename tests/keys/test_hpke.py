@@ -63,7 +63,8 @@ def test_any_flipped_bit_is_refused(position: int) -> None:
         ({"kid": "k2"}, "undecryptable"),
         ({"ctx": base64url.encode(b"alert:other")}, "undecryptable"),
         ({"ctx": ""}, "undecryptable"),
-        ({"alg": "HPKE-X25519-SHA256-A256GCM"}, "unsupported"),
+        ({"alg": "HPKE-P256-SHA256-A256GCM"}, "unsupported"),
+        ({"alg": "HPKE-X25519-SHA256-A256GCM"}, "undecryptable"),  # a suite, but not this key's
         ({"alg": None}, "malformed"),
         ({"kid": 1}, "malformed"),
         ({"extra": "x"}, "malformed"),

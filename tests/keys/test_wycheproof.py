@@ -52,10 +52,23 @@ RUN = {
 }
 
 
+FLOOR = 2200  # each vector is a test of its own below, so the score is all of them
+
+
 @pytest.mark.parametrize("name", RUN)
 def test_the_vectors_are_run(name: str) -> None:
     assert vectors(f"{SET}/{name}.json")
     assert len(cases(name, **RUN[name])) > 20
+
+
+def test_the_number_of_vectors_is_at_its_floor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert vectors(SET)
+    counted = {name: len(cases(name, **wanted)) for name, wanted in RUN.items()}
+    with capsys.disabled():
+        print(
+            f"\nWycheproof: {sum(counted.values())} vectors in {len(counted)} files; floor {FLOOR}"
+        )
+    assert sum(counted.values()) >= FLOOR
 
 
 def raw(text: str) -> bytes:
