@@ -15,10 +15,11 @@ from gateway.model.decision import Grant, Permit, View
 from gateway.model.disclosure import Message, RecallReason
 from gateway.model.event import Event
 from gateway.model.groups import GROUP_NAMES, PROVENANCE
-from gateway.model.ids import AlertId
+from gateway.model.ids import AlertId, RecipientId
 from gateway.model.kinds import type_of
 from gateway.model.party import Recipient
 from gateway.model.person import Person, StatedGroup
+from gateway.model.reference import reference
 from gateway.model.strict_json import Json, JsonObject
 
 CEILING: Final = "OFFICIAL-SENSITIVE"  # the marking of what states none
@@ -90,6 +91,35 @@ def recall_of(envelope: Envelope, reason: RecallReason) -> JsonObject:
     return _head(envelope) | {"recipient_type": "FA", "reason": reason, "marking": CEILING}
 
 
+def chase_of(
+    envelope: Envelope, unanswered: AlertId, addressee: RecipientId, answer_by: datetime
+) -> JsonObject:
+    """Return the alert that somebody else's is unanswered: whose, and its reference. Pure.
+
+    It names neither the case nor the kind of event: its reader may know neither.
+    """
+    return _bare(envelope, answer_by) | {
+        "unanswered": {"reference": reference(unanswered), "recipient": addressee},
+    }
+
+
+def test_of(envelope: Envelope, answer_by: datetime) -> JsonObject:
+    """Return an alert about nobody, to be answered like a real one. Pure."""
+    return _bare(envelope, answer_by) | {"text": "A test. It is about nobody. Answer it."}
+
+
+def _bare(envelope: Envelope, answer_by: datetime) -> JsonObject:
+    return {
+        "message_id": envelope.id,
+        "message_type": envelope.message,
+        "recipient": envelope.recipient.id,
+        "recipient_type": "FA",
+        "source": envelope.instance,
+        "marking": CEILING,
+        "ack_required_by": timestamp(answer_by),
+    }
+
+
 def months_after(day: date, months: int) -> date:
     """Return the same day so many months on, or that month's last day. Pure."""
     years, month = divmod(day.month - 1 + months, 12)
@@ -98,7 +128,8 @@ def months_after(day: date, months: int) -> date:
 
 
 def _head(envelope: Envelope) -> JsonObject:
-    return {
+    exercise: JsonObject = {"status": "exercise"} if envelope.event.exercise else {}
+    return exercise | {
         "message_id": envelope.id,
         "message_type": envelope.message,
         "supersedes": envelope.supersedes,

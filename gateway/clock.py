@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import uuid_utils
 
-_LONDON: Final = ZoneInfo("Europe/London")
+LONDON: Final = ZoneInfo("Europe/London")
 
 
 def now() -> datetime:
@@ -21,7 +21,7 @@ def now() -> datetime:
 
 def day(moment: datetime) -> date:
     """Return the calendar day of a time where the law is: Europe/London. Pure."""
-    return moment.astimezone(_LONDON).date()
+    return moment.astimezone(LONDON).date()
 
 
 def new_id(prefix: str) -> str:

@@ -281,7 +281,6 @@ class Consequences:
     ) -> Follows:
         around = telling.around
         disclosures = [one for each in telling.told for one in each.disclosures]
-        views = [one for each in telling.told for one in each.held]
         held, after = known[event.person]
         entries = [*telling.entries, *_alterations(event, plan, around.now)]
         decided = Decided(
@@ -289,11 +288,12 @@ class Consequences:
             directory=around.directory.marker,
             person_version=held.version,
             facts=held.seal_facts(after),
-            disclosures=tuple(disclosures),
-            held=tuple(
-                view and known[one.person][0].seal_view(view, one.alert)
-                for view, one in zip(views, disclosures, strict=True)
+            alerts=tuple(
+                (each.alert, known[each.alert.person][0].seal_alert(each.alert))
+                for each in telling.told
+                if each.disclosures
             ),
+            disclosures=tuple(disclosures),
             refusals=tuple(entries),
             now=around.now,
             slot=self._store.slot,

@@ -6,70 +6,44 @@ What leaves is chosen by selection from the permit; what cannot be sealed does n
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from functools import partial
-from typing import Final
 
-from gateway.alert import Envelope, alert_of, months_after, recall_of
-from gateway.disclosure_log import entry
+from gateway.alert import Envelope, alert_of, chase_of, months_after, recall_of, test_of
+from gateway.disclosing import NEWS, Disclosing, Revision, Told, key_refusal, no_route
 from gateway.disclosure_log.entry import canonical_json
-from gateway.model.decision import Grant, Permit, Reason, Refusal, Withheld
-from gateway.model.disclosure import Disclosure, Message, RecallReason
+from gateway.model.decision import Permit, Refusal
+from gateway.model.disclosure import AlertKept, Disclosure, RecallReason
 from gateway.model.event import Event
-from gateway.model.ids import AlertId, EventRef
+from gateway.model.ids import AlertId, RecipientId
 from gateway.model.kinds import URGENT
 from gateway.model.party import Endpoint, Form, Recipient
 from gateway.model.person import Person
-from gateway.model.strict_json import Json, JsonObject
-from gateway.rendering import Render
-from keys.cms import MailSigner
-from keys.problem import BadKey, KeyProblem
-from keys.seal import seal
+from gateway.model.strict_json import JsonObject
+from gateway.over_endpoint import (
+    entry_over,
+    forms_for,
+    key_in_use,
+    plaintext,
+    seal_over,
+    unsealed_text,
+)
+from gateway.quiet import digest_at, quiet_until
+from keys.problem import KeyProblem
 from policies.minimise import select
 
-CONTEXT: Final = b"throughgate/alert/v1:"
-
-
-def _in_no_other_form(_content: JsonObject, _recipient: Recipient) -> Sequence[Json]:
-    return ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disclosing:
-    """What disclosing needs besides the decision. Time and randomness come in here."""
-
-    instance: str  # the gateway's name in entries and alerts
-    new_id: Callable[[str], str]
-    random_bytes: Callable[[int], bytes]
-    now: datetime
-    mail_signer: MailSigner | None
-    public_url: str  # where a notice says to collect
-    review_months: int = 6  # after which a recipient looks again at what it keeps
-    render: Render = _in_no_other_form
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One permit carried out: a disclosure per endpoint, the view held for those that get only a
-    notice or pointer, and a refusal for every endpoint whose key could not be used."""
-
-    disclosures: tuple[Disclosure, ...]
-    held: tuple[bytes | None, ...]  # per disclosure: plaintext for the sealed store
-    refusals: tuple[Refusal, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
-    """What an alert is, which alert it follows, and on which event's word."""
-
-    message: Message
-    supersedes: AlertId | None = None
-    revised_by: EventRef | None = None  # None: no earlier alert was wrong
-
-
-NEWS: Final = Revision(message="NOTIFY")
+__all__ = [
+    "NEWS",
+    "Disclosing",
+    "Revision",
+    "Told",
+    "chase",
+    "disclose",
+    "recall",
+    "test_alert",
+]
 
 
 def disclose(
@@ -87,7 +61,8 @@ def disclose(
     Pure but for `context`.
     """
     envelope = _envelope(event, recipient, permit.rulebook, context, revision)
-    acknowledge_by = _acknowledge_by(permit, context.now)
+    within = _acknowledge_within(permit, revision)
+    acknowledge_by = context.now + within if within else None
     content = alert_of(
         envelope,
         permit,
@@ -97,14 +72,19 @@ def disclose(
         review_due=months_after(context.now.date(), context.review_months),
     )
     entry_of = partial(
-        _entry,
+        entry_over,
         grants=permit.grants,
         withheld=permit.withheld,
         acknowledge_by=acknowledge_by,
         revision=revision,
         reason=None,
     )
-    return _tell(_telling(envelope, content, context, entry_of, acknowledge_by, revision))
+    return _tell(
+        _telling(
+            envelope, content, context, entry_of, revision,
+            within=within, for_action=permit.for_action,
+        )
+    )  # fmt: skip
 
 
 def recall(
@@ -129,10 +109,77 @@ def recall(
     """
     envelope = _envelope(event, recipient, rulebook, context, revision)
     entry_of = partial(
-        _entry, grants=(), withheld=(), acknowledge_by=None, revision=revision, reason=reason
+        entry_over, grants=(), withheld=(), acknowledge_by=None, revision=revision, reason=reason
     )
     content = recall_of(envelope, reason)
-    return _tell(_telling(envelope, content, context, entry_of, None, revision))
+    return _tell(_telling(envelope, content, context, entry_of, revision))
+
+
+def chase(
+    unanswered: AlertId,
+    event: Event,
+    recipient: Recipient,
+    context: Disclosing,
+    rulebook: str,
+    *,
+    addressee: RecipientId,
+    within: timedelta,
+) -> Told:
+    """Tell a recipient that somebody else's alert is unanswered, and nothing of what it says.
+
+    For whoever stands next in an escalation chain and may not be told the facts themselves.
+
+    Args:
+        unanswered: The alert; the recipient learns its reference.
+        event: The one that alert was about; the recipient learns nothing of it.
+        recipient: Who is told.
+        context: Time, randomness and keys.
+        rulebook: Digest of the rulebook in force.
+        addressee: Whose alert it is.
+        within: How long there is to answer.
+
+    Pure but for `context`.
+    """
+    revision = Revision(message="CHASE", escalates=unanswered)
+    envelope = _envelope(event, recipient, rulebook, context, revision)
+    entry_of = partial(
+        entry_over,
+        grants=(),
+        withheld=(),
+        acknowledge_by=context.now + within,
+        revision=revision,
+        reason="unanswered",
+    )
+    content = chase_of(envelope, unanswered, addressee, context.now + within)
+    return _tell(_telling(envelope, content, context, entry_of, revision, within=within))
+
+
+def test_alert(
+    event: Event, recipient: Recipient, context: Disclosing, rulebook: str, *, within: timedelta
+) -> Told:
+    """Send a recipient an alert that says nothing of anybody, over the way real ones take.
+
+    Args:
+        event: The gateway's own, about nobody.
+        recipient: Who is to answer it.
+        context: Time, randomness and keys.
+        rulebook: Digest of the rulebook in force.
+        within: How long there is to answer.
+
+    Pure but for `context`.
+    """
+    revision = Revision(message="TEST")
+    envelope = _envelope(event, recipient, rulebook, context, revision)
+    entry_of = partial(
+        entry_over,
+        grants=(),
+        withheld=(),
+        acknowledge_by=context.now + within,
+        revision=revision,
+        reason="test",
+    )
+    content = test_of(envelope, context.now + within)
+    return _tell(_telling(envelope, content, context, entry_of, revision, within=within))
 
 
 def _envelope(
@@ -152,19 +199,22 @@ def _envelope(
 def _tell(telling: "_Telling") -> Told:
     """Make the disclosure of one alert over every endpoint of its recipient."""
     disclosures: list[Disclosure] = []
-    held: list[bytes | None] = []
     refusals: list[Refusal] = []
-    for endpoint in telling.envelope.recipient.endpoints:
-        for form in _forms(endpoint):
+    envelope = telling.envelope
+    routes = [
+        one for one in envelope.recipient.endpoints if one.exercise == envelope.event.exercise
+    ]
+    if not routes:
+        refusals.append(no_route(envelope))
+    for endpoint in routes:
+        for form in forms_for(endpoint):
             try:
-                disclosure, plaintext = _over(endpoint, form, telling)
+                disclosures.append(_over(endpoint, form, telling))
             except KeyProblem as error:
-                refusals.append(_key_refusal(telling.envelope, endpoint, error.code))
+                refusals.append(key_refusal(envelope, endpoint, error.code))
                 continue
-            disclosures.append(disclosure)
-            held.append(None if form == "sealed" else plaintext)
             break
-    return Told(disclosures=tuple(disclosures), held=tuple(held), refusals=tuple(refusals))
+    return Told(alert=telling.kept, disclosures=tuple(disclosures), refusals=tuple(refusals))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,12 +222,10 @@ class _Telling:
     """What is the same over every endpoint of one alert."""
 
     envelope: Envelope
-    body: bytes  # the alert, canonical JSON
-    digest_key: bytes  # lets the recipient, and nobody else, tie the log entry to the content
-    entry_of: Callable[[Endpoint, Form], bytes]
+    kept: AlertKept
+    entry_of: Callable[..., bytes]  # of endpoint and form
     context: Disclosing
-    acknowledge_by: datetime | None
-    urgent: bool
+    for_action: bool
 
 
 def _telling(
@@ -185,150 +233,95 @@ def _telling(
     content: JsonObject,
     context: Disclosing,
     entry_of: Callable[..., bytes],
-    acknowledge_by: datetime | None,
     revision: Revision,
+    *,
+    within: timedelta | None = None,
+    for_action: bool = True,
 ) -> _Telling:
-    renditions = list(context.render(content, envelope.recipient))
+    bare = revision.message in {"CHASE", "TEST"}
+    renditions = [] if bare else list(context.render(content, envelope.recipient))
     body = canonical_json(content | ({"renditions": renditions} if renditions else {}))
+    # Lets the recipient, and nobody else, tie the log entry to the content.
     digest_key = context.random_bytes(32)
     payload_mac = hmac.new(digest_key, body, hashlib.sha256).hexdigest()
-    return _Telling(
-        envelope=envelope,
-        body=body,
-        digest_key=digest_key,
-        entry_of=partial(entry_of, envelope=envelope, payload_mac=payload_mac, at=context.now),
-        context=context,
-        acknowledge_by=acknowledge_by,
-        # Whoever acts on what is wrong is told so before anything else.
-        urgent=envelope.event.kind in URGENT or revision.revised_by is not None,
-    )
-
-
-def _forms(endpoint: Endpoint) -> tuple[Form, ...]:
-    """Return what may be put on an endpoint, best first. No key: nothing with content."""
-    if endpoint.channel == "sms":
-        return ("pointer",)
-    if endpoint.channel in {"webhook", "mesh"}:
-        return ("sealed",)
-    return ("sealed", "notice") if endpoint.key and endpoint.smime == "gcm" else ("notice",)
-
-
-def _over(endpoint: Endpoint, form: Form, telling: _Telling) -> tuple[Disclosure, bytes]:
-    """Make the disclosure over one endpoint, and the plaintext it seals or points to.
-
-    Raises:
-        KeyProblem: the endpoint's key cannot be used.
-    """
-    envelope = telling.envelope
-    logged = telling.entry_of(endpoint, form)
-    plaintext = b'{"alert":%b,"digest_key":"%b","entry":"%b"}' % (
-        telling.body,
-        base64.b64encode(telling.digest_key),
-        base64.b64encode(logged),
-    )
-    disclosure = Disclosure(
+    kept = AlertKept(
         alert=envelope.id,
         event=envelope.event.ref,
         person=envelope.event.person,
         recipient=envelope.recipient.id,
-        endpoint=endpoint.id,
-        channel=endpoint.channel,
-        form=form,
-        sealed=_content(endpoint, form, plaintext, telling),
-        entry=logged,
-        urgent=telling.urgent,
-        acknowledge_by=telling.acknowledge_by,
-        message=envelope.message,
-        supersedes=envelope.supersedes,
-    )
-    return disclosure, plaintext
-
-
-def _content(endpoint: Endpoint, form: Form, plaintext: bytes, telling: _Telling) -> bytes:
-    alert, context = telling.envelope.id, telling.context
-    if form == "pointer":
-        return reference(alert).encode()
-    if form == "notice":
-        return _NOTICE.format(reference=reference(alert), url=context.public_url).encode()
-    if endpoint.key is None:
-        raise BadKey("no-key", "the directory holds no key for this endpoint")
-    return seal(
-        plaintext,
-        endpoint.key,
-        context=CONTEXT + alert.encode(),
-        now=context.now,
-        mail_signer=context.mail_signer,
-    )
-
-
-_NOTICE: Final = """\
-A message is waiting for you.
-
-Reference: {reference}
-
-It is not in this email. Sign in at {url} and quote the reference to read it.
-If you did not expect this, do not reply: tell your information security team.
-"""
-
-
-def reference(alert: AlertId) -> str:
-    """Return the short opaque reference a human reads out: the last 12 characters, in threes."""
-    tail = alert[-12:].upper()
-    return "-".join(tail[i : i + 3] for i in range(0, 12, 3))
-
-
-def _entry(
-    endpoint: Endpoint,
-    form: Form,
-    *,
-    envelope: Envelope,
-    payload_mac: str,
-    at: datetime,
-    grants: Sequence[Grant],
-    withheld: Sequence[Withheld],
-    acknowledge_by: datetime | None,
-    revision: Revision,
-    reason: str | None,
-) -> bytes:
-    event, recipient = envelope.event, envelope.recipient
-    return entry.disclosure(
-        at=at,
-        alert=envelope.id,
-        event=event.ref,
-        person=event.person,
-        recipient=recipient.id,
-        role=recipient.role,
-        endpoint=endpoint.id,
-        channel=endpoint.channel,
-        form=form,
-        grants=grants,
-        withheld=withheld,
-        rulebook=envelope.rulebook,
-        payload_mac=payload_mac,
-        agreement=recipient.agreement_ref,
-        actor=event.agency,
-        acknowledge_by=acknowledge_by,
         message=revision.message,
         supersedes=revision.supersedes,
-        revised_by=revision.revised_by,
-        reason=reason,
-    ).encode()
-
-
-def _acknowledge_by(permit: Permit, now: datetime) -> datetime | None:
-    """Return the soonest deadline any grant sets."""
-    waits = [grant.acknowledge_within for grant in permit.grants if grant.acknowledge_within]
-    return now + min(waits) if waits else None
-
-
-def _key_refusal(envelope: Envelope, endpoint: Endpoint, code: str) -> Refusal:
-    reason = Reason(
-        code=f"key-{code}",
-        text=f"The key for {endpoint.id} cannot be used ({code}): no content left over it.",
+        escalates=revision.escalates,
+        # Whoever acts on what is wrong is told so before anything else.
+        urgent=envelope.event.kind in URGENT or revision.revised_by is not None or bare,
+        exercise=envelope.event.exercise,
+        acknowledge_by=context.now + within if within else None,
+        acknowledge_within=within,
+        content=b'{"alert":%b,"digest_key":"%b"' % (body, base64.b64encode(digest_key)),
     )
-    return Refusal(
-        event=envelope.event.ref,
-        recipient=envelope.recipient.id,
-        reasons=(reason,),
-        rulebook=envelope.rulebook,
+    return _Telling(
+        envelope=envelope,
+        kept=kept,
+        entry_of=partial(entry_of, envelope=envelope, payload_mac=payload_mac, at=context.now),
+        context=context,
+        for_action=for_action,
     )
+
+
+def _over(endpoint: Endpoint, form: Form, telling: _Telling) -> Disclosure:
+    """Make the disclosure over one endpoint.
+
+    Raises:
+        KeyProblem: none of the endpoint's keys may be used now.
+    """
+    kept, context = telling.kept, telling.context
+    held = key_in_use(endpoint, context.now) if form == "sealed" else None
+    logged = telling.entry_of(endpoint, form, held)
+    quiet = quiet_until(
+        telling.envelope.recipient,
+        endpoint,
+        urgent=kept.urgent,
+        acknowledge_by=kept.acknowledge_by,
+        now=context.now,
+    )
+    together = digest_at(
+        telling.envelope.recipient,
+        endpoint,
+        form,
+        urgent=kept.urgent,
+        for_action=telling.for_action,
+        acknowledge_by=kept.acknowledge_by,
+        now=context.now,
+    )
+    return Disclosure(
+        alert=kept.alert,
+        event=kept.event,
+        person=kept.person,
+        recipient=kept.recipient,
+        endpoint=endpoint.id,
+        channel=endpoint.channel,
+        form=form,
+        sealed=(
+            unsealed_text(kept.alert, endpoint.id, form, context.links)
+            if held is None
+            else seal_over(
+                endpoint,
+                held,
+                kept.alert,
+                plaintext(kept.alert, kept.content, logged, context.links),
+                context,
+            )
+        ),
+        entry=logged,
+        key_id=held.key.key_id if held else None,
+        step=endpoint.step,
+        not_before=together or quiet,
+        digest=together is not None,
+        exercise=kept.exercise,
+    )
+
+
+def _acknowledge_within(permit: Permit, revision: Revision) -> timedelta | None:
+    """Return the shortest wait that any grant or the alert's chain sets."""
+    waits = [grant.acknowledge_within for grant in permit.grants]
+    return min((wait for wait in (*waits, revision.within) if wait), default=None)

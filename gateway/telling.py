@@ -96,6 +96,7 @@ class Telling:
                     permits[one.recipient] = [one]
                 else:
                     self.refuse(one, event.person)
+            permits |= self._standing_by(event, person, addressed)
             for recipient, decided in rules.items():
                 permits.setdefault(recipient, []).extend(
                     self._decided(event, person, recipient, decided)
@@ -235,6 +236,16 @@ class Telling:
     def _told_but_of(self, event: EventRef | None) -> frozenset[RecipientId]:
         """Return who was told of the person, by an alert about another event than this."""
         return frozenset(one.recipient for one in self.standing if one.event != event)
+
+    def _standing_by(
+        self, event: Event, person: Person, told: Iterable[RecipientId]
+    ) -> dict[RecipientId, list[Permit]]:
+        """Decide for those told only because somebody else did not answer: candidates of no event,
+        and yet to be put right."""
+        found = (self.around.directory.recipients.get(one) for one in told)
+        standby = [one for one in found if one is not None and one.standby]
+        answers = (self._evaluate(event, person, one, frozenset()) for one in standby)
+        return {one.recipient: [one] for one in answers if isinstance(one, Permit)}
 
     def _decided(
         self, event: Event, person: Person, recipient: RecipientId, rules: frozenset[RuleId]

@@ -9,8 +9,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from gateway.disclosure_log.afterwards import (
+    acknowledgement,
+    attempt,
+    collected,
+    escalation,
+    receipt,
+    sealing,
+)
 from gateway.disclosure_log.canonical import canonical_json
-from gateway.disclosure_log.operation import OPERATIONS, Entry, timestamp
+from gateway.disclosure_log.operation import OPERATIONS, Entry, stated, timestamp
 from gateway.model.decision import Grant, Reason, Withheld
 from gateway.model.disclosure import Message
 from gateway.model.ids import (
@@ -27,14 +35,25 @@ from gateway.model.ids import (
 from gateway.model.party import ChannelName, Form
 from gateway.model.strict_json import Json, JsonObject
 
-__all__ = ["OPERATIONS", "Entry", "canonical_json", "timestamp"]
+__all__ = [
+    "OPERATIONS",
+    "Entry",
+    "acknowledgement",
+    "attempt",
+    "canonical_json",
+    "collected",
+    "escalation",
+    "receipt",
+    "sealing",
+    "timestamp",
+]
 
 CORRECTING: Final = "DPA 2018 s.38(5)(c)"  # why a correction or recall is sent at all
 
 
 def genesis(*, at: datetime, origin: str, rulebook: str) -> Entry:
     """The first entry of every log: whose it is and which rulebook was in force."""
-    return _entry("genesis", at, origin=origin, rulebook=rulebook)
+    return stated("genesis", at, origin=origin, rulebook=rulebook)
 
 
 def collection(
@@ -48,7 +67,7 @@ def collection(
     body_mac: str,
 ) -> Entry:
     """An event was accepted from an agency; `body_mac` is keyed, hex, over the posted bytes."""
-    return _entry(
+    return stated(
         "collection",
         at,
         event=event,
@@ -83,7 +102,7 @@ def combination(
         separated: The record a merge is undone for, or `person` itself when a link is.
         by: Role or staff id of who did it at the gateway.
     """
-    return _entry(
+    return stated(
         "combination",
         at,
         person=person,
@@ -100,12 +119,12 @@ def alteration(
     *, at: datetime, event: EventRef, person: PersonRef, agency: AgencyName, corrects: EventRef
 ) -> Entry:
     """An agency corrected, retracted or undid what it had stated in an earlier event."""
-    return _entry("alteration", at, event=event, person=person, agency=agency, corrects=corrects)
+    return stated("alteration", at, event=event, person=person, agency=agency, corrects=corrects)
 
 
 def consultation(*, at: datetime, what: str, start: int, end: int) -> Entry:
     """Records [start, end) of `what` ("log") were read."""
-    return _entry("consultation", at, what=what, start=start, end=end)
+    return stated("consultation", at, what=what, start=start, end=end)
 
 
 def person_consultation(
@@ -121,7 +140,7 @@ def person_consultation(
     """What is held of a person was read, or asked for in vain (`shown` is 0, and `person` is None
     where nobody is known). `what` is a code ("record", "timeline"), `reader` a role or staff id or
     a recipient, `reason_mac` a keyed digest, hex, of the reason they gave."""
-    return _entry(
+    return stated(
         "consultation",
         at,
         what=what,
@@ -148,7 +167,7 @@ def decision(
 
     Their reason is sealed with the task and never comes here.
     """
-    return _entry(
+    return stated(
         "decision",
         at,
         task=task,
@@ -182,7 +201,12 @@ def disclosure(
     message: Message = "NOTIFY",
     supersedes: AlertId | None = None,
     revised_by: EventRef | None = None,
+    escalates: AlertId | None = None,
     reason: str | None = None,
+    key_id: str | None = None,
+    cipher: str | None = None,
+    step: int = 1,
+    exercise: bool = False,
 ) -> Entry:
     """An alert is about to leave over one endpoint: who is told which members, and why.
 
@@ -190,11 +214,16 @@ def disclosure(
         supersedes: The earlier alert this one updates, corrects or recalls.
         revised_by: Of a correction or recall: the event that made it necessary. `event` stays the
             one the alert is about, so that all ever told of an event is found under it.
-        reason: Of a recall, a stable code: it carries no grant.
+        escalates: The alert whose silence or failure made this one.
+        reason: Of what carries no grant (a recall, a chase, a test), a stable code.
+        key_id: Of the recipient's key it is sealed to.
+        cipher: "cbc" where the directory records that the agency accepts the weaker one.
+        step: 1: it leaves at once; else only when the steps before failed or nobody answered.
+        exercise: It is about nobody and may reach no live route.
 
     Source: DPA 2018 s.62(2)-(3): the date and time, who disclosed, who received.
     """
-    return _entry(
+    return stated(
         "disclosure",
         at,
         alert=alert,
@@ -215,7 +244,12 @@ def disclosure(
         message=message,
         supersedes=supersedes,
         revised_by=revised_by,
+        escalates=escalates,
         reason=reason,
+        key=key_id,
+        cipher=cipher,
+        step=step if step > 1 else None,
+        exercise=exercise or None,
         basis=CORRECTING if message in {"CORRECTION", "RECALL"} else None,
     )
 
@@ -231,7 +265,7 @@ def refusal(
     rulebook: str,
 ) -> Entry:
     """A recipient was told nothing of an event: every reason's code, and its rule."""
-    return _entry(
+    return stated(
         "refusal",
         at,
         event=event,
@@ -243,51 +277,16 @@ def refusal(
     )
 
 
-def attempt(
-    *,
-    at: datetime,
-    alert: AlertId,
-    endpoint: EndpointId,
-    channel: ChannelName,
-    number: int,
-    outcome: str,
-    reason: str | None,
-) -> Entry:
-    """One try to deliver ended. `number` counts from 1; `reason` is a stable code.
-
-    Outcome "withheld": the alert no longer leaves; `number` is how many tries had been made.
-    """
-    return _entry(
-        "attempt",
-        at,
-        alert=alert,
-        endpoint=endpoint,
-        channel=channel,
-        number=number,
-        outcome=outcome,
-        reason=reason or None,
-    )
-
-
-def acknowledgement(
-    *, at: datetime, alert: AlertId, recipient: RecipientId, endpoint: EndpointId, means: str
-) -> Entry:
-    """A human said they have the alert. `means` is a code: "link", "api", "sms"."""
-    return _entry(
-        "acknowledgement", at, alert=alert, recipient=recipient, endpoint=endpoint, means=means
-    )
-
-
 def erasure(*, at: datetime, person: PersonRef, actor: str, reason: str) -> Entry:
     """A person's data key was destroyed; every proof about them still verifies."""
-    return _entry("erasure", at, person=person, actor=actor, reason=reason)
+    return stated("erasure", at, person=person, actor=actor, reason=reason)
 
 
 def security(
     *, at: datetime, code: str, agency: AgencyName | None, event: EventRef | None = None
 ) -> Entry:
     """Something an operator must look at; `agency` is None when nobody proved who they were."""
-    return _entry("security", at, code=code, agency=agency, event=event)
+    return stated("security", at, code=code, agency=agency, event=event)
 
 
 def directory(*, at: datetime, action: str, subject: str, actor: str, digest: str) -> Entry:
@@ -298,17 +297,12 @@ def directory(*, at: datetime, action: str, subject: str, actor: str, digest: st
     """
     if "@" in subject:
         raise ValueError("an id in the directory may not be a mailbox")
-    return _entry("directory", at, action=action, subject=subject, actor=actor, digest=digest)
+    return stated("directory", at, action=action, subject=subject, actor=actor, digest=digest)
 
 
 def rulebook(*, at: datetime, digest: str, actor: str) -> Entry:
     """Another rulebook is in force from here on; `digest` is its hex SHA-256."""
-    return _entry("rulebook", at, digest=digest, actor=actor)
-
-
-def _entry(op: str, at: datetime, **fields: Json) -> Entry:
-    stated = {name: value for name, value in fields.items() if value is not None}
-    return Entry(op=op, at=at, fields=stated)
+    return stated("rulebook", at, digest=digest, actor=actor)
 
 
 def _grant(grant: Grant) -> JsonObject:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -65,12 +65,53 @@ class VerifierKey:
         return True
 
 
+class NoteSigner(Protocol):
+    """An Ed25519 key pair that signs notes, wherever its private half lives."""
+
+    @property
+    def public(self) -> bytes:
+        """The 32-byte public key, RFC 8032."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature."""
+
+
+class _InMemory:
+    """A key pair whose seed is here."""
+
+    __slots__ = ("_private",)
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self._private = private
+
+    @property
+    def public(self) -> bytes:
+        return self._private.public_key().public_bytes_raw()
+
+    @property
+    def seed(self) -> bytes:
+        return self._private.private_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        return self._private.sign(message)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogKey:
     """The Ed25519 key a log signs its checkpoints with; its name is the log's origin."""
 
     origin: str
-    _private: Ed25519PrivateKey = field(repr=False)
+    _signer: NoteSigner = field(repr=False)
+
+    @classmethod
+    def of(cls, origin: str, signer: NoteSigner) -> "LogKey":
+        """Return the key of this origin whose private half a signer keeps.
+
+        Raises:
+            BadKey: as `generate`.
+        """
+        _check_name(origin)
+        return cls(origin=origin, _signer=signer)
 
     @classmethod
     def generate(cls, origin: str) -> "LogKey":
@@ -80,7 +121,7 @@ class LogKey:
             BadKey: the origin is empty, too long, or holds white space, a plus or a control.
         """
         _check_name(origin)
-        return cls(origin=origin, _private=Ed25519PrivateKey.generate())
+        return cls(origin=origin, _signer=_InMemory(Ed25519PrivateKey.generate()))
 
     @classmethod
     def parse_secret(cls, text: str) -> "LogKey":
@@ -93,21 +134,26 @@ class LogKey:
         if not stripped.startswith(_SECRET_PREFIX):
             raise BadKey("not-a-secret-key")
         name, key_id, seed = _split_key(stripped[len(_SECRET_PREFIX) :])
-        key = cls(origin=name, _private=Ed25519PrivateKey.from_private_bytes(seed))
+        key = cls(origin=name, _signer=_InMemory(Ed25519PrivateKey.from_private_bytes(seed)))
         if key.verifier_key.id.hex() != key_id:
             raise BadKey("key-hash")
         return key
 
     @property
     def secret_text(self) -> str:
-        """The ``PRIVATE+KEY+name+hash+base64`` form. Secret: whoever holds it can fork the log."""
-        seed = self._private.private_bytes_raw()
-        return _SECRET_PREFIX + _join_key(self.origin, self.verifier_key.id, seed)
+        """The ``PRIVATE+KEY+name+hash+base64`` form. Secret: whoever holds it can fork the log.
+
+        Raises:
+            BadKey: the private half is kept elsewhere and never leaves it.
+        """
+        if not isinstance(self._signer, _InMemory):
+            raise BadKey("kept-elsewhere")
+        return _SECRET_PREFIX + _join_key(self.origin, self.verifier_key.id, self._signer.seed)
 
     @property
     def verifier_key(self) -> VerifierKey:
         """The public half."""
-        return VerifierKey(name=self.origin, public=self._private.public_key().public_bytes_raw())
+        return VerifierKey(name=self.origin, public=self._signer.public)
 
     @property
     def verifier(self) -> str:
@@ -122,7 +168,7 @@ class LogKey:
         """
         if not text.endswith("\n") or _CONTROL.search(text):
             raise ValueError("a note's text ends in a newline and holds no control characters")
-        signature = self._private.sign(text.encode())
+        signature = self._signer.sign(text.encode())
         line = base64.b64encode(self.verifier_key.id + signature).decode()
         return f"{text}\n{_DASH}{self.origin} {line}\n"
 

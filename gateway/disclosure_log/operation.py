@@ -20,6 +20,9 @@ OPERATIONS: Final = _LAWFUL_OPERATIONS | {  # and what else a DPO must be able t
     "decision",
     "attempt",
     "acknowledgement",
+    "receipt",
+    "sealing",
+    "escalation",
     "security",
     "directory",
     "rulebook",
@@ -59,6 +62,13 @@ class Entry:
         if len(body) > MAX_ENTRY_BYTES:
             raise ValueError("an entry is at most 65535 bytes")
         return body
+
+
+def stated(op: str, at: datetime, **fields: Json) -> Entry:
+    """Return an entry of the fields that say something."""
+    return Entry(
+        op=op, at=at, fields={name: one for name, one in fields.items() if one is not None}
+    )
 
 
 def timestamp(moment: datetime) -> str:

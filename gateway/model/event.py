@@ -16,9 +16,18 @@ from gateway.model.problem import MalformedEvent, Problem
 from gateway.model.strict_json import Json, JsonObject
 
 MAX_ID_LENGTH = 200
+EXERCISE: Final = "exercise"
 
 _REQUIRED = ("specversion", "id", "source", "type", "data")
-_OPTIONAL = ("time", "subject", "datacontenttype", "dataschema", "recordedtime", "corrects")
+_OPTIONAL = (
+    "time",
+    "subject",
+    "datacontenttype",
+    "dataschema",
+    "recordedtime",
+    "corrects",
+    "status",
+)
 _KNOWN = frozenset((*_REQUIRED, *_OPTIONAL))
 
 # What pydantic puts in a path for the branch of a union it tried; not part of the document.
@@ -38,6 +47,7 @@ class CanonicalEvent:
     occurred_at: datetime | None  # aware; None when the sender stated no time
     groups: FactsByGroup  # group name -> members, as sent
     corrects: str | None = None  # id of the same source's event that this one corrects or retracts
+    exercise: bool = False  # status "exercise": about nobody real, told to no live route
 
     def to_cloudevent(self) -> JsonObject:
         """Return the structured-mode CloudEvents object; `parse_cloudevent` is its inverse."""
@@ -52,6 +62,8 @@ class CanonicalEvent:
             envelope["time"] = self.occurred_at.isoformat().replace("+00:00", "Z")
         if self.corrects is not None:
             envelope["corrects"] = self.corrects
+        if self.exercise:
+            envelope["status"] = EXERCISE
         envelope["data"] = {name: dict(members) for name, members in self.groups.items()}
         return envelope
 
@@ -68,6 +80,7 @@ class Event:
     received_at: datetime  # aware UTC
     groups: FactsByGroup
     corrects: EventRef | None = None  # the event of the same agency that this one revises
+    exercise: bool = False  # about nobody real, told to no live route
 
 
 def parse_cloudevent(value: Json) -> CanonicalEvent:
@@ -100,6 +113,7 @@ def parse_cloudevent(value: Json) -> CanonicalEvent:
         occurred_at=parse_time(time) if isinstance(time, str) else None,
         groups=value["data"],  # type: ignore[arg-type]  # group_problems proved the shape
         corrects=str(value["corrects"]) if "corrects" in value else None,
+        exercise=value.get("status") == EXERCISE,
     )
 
 
@@ -180,6 +194,9 @@ _CHECKS: Final[dict[str, Callable[[str], str | None]]] = {
     "type": lambda text: None if kind_of(text) else "not a kind this gateway takes",
     "corrects": lambda text: None if 0 < len(text) <= MAX_ID_LENGTH else "must be an event's id",
     "time": _time_problem,
+    "status": lambda text: (
+        None if text in {"actual", EXERCISE} else 'must be "actual" or "exercise"'
+    ),
     "datacontenttype": lambda text: (
         None if text.partition(";")[0].strip() == "application/json" else "must be JSON"
     ),

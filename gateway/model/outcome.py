@@ -1,7 +1,11 @@
-"""What came of one attempt to deliver one parcel."""
+"""What came of one attempt to deliver one parcel, and what is heard of it afterwards."""
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
+
+from gateway.model.ids import AlertId
+from gateway.model.party import ChannelName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +32,23 @@ class Rejected:
 
 
 Outcome = Accepted | Deferred | Rejected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a carrier says later of an alert it took: a delivery report by mail or by text."""
+
+    alert: AlertId
+    channel: ChannelName
+    state: Literal["delivered", "failed", "delayed"]
+    code: str  # stable: "dsn-5.1.1", "sms-permanent-failure"; never the carrier's words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a person answered by text message."""
+
+    channel: ChannelName
+    address: str  # it came from; E.164. Compared with the directory, never kept or logged
+    answer: Literal["acknowledged", "rejected"]
+    reference: str  # as `gateway.model.reference.reference` makes it, without dashes

@@ -1,10 +1,22 @@
 """Who posts and who is told: agencies, recipients and the endpoints that reach them."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 from typing import Literal
 
 from gateway.model.ids import AgencyName, EndpointId, RecipientId
+from gateway.model.keyring import HeldKey, RecipientKey
+
+__all__ = [
+    "Agency",
+    "AssociateDesignation",
+    "ChannelName",
+    "Endpoint",
+    "Form",
+    "QuietHours",
+    "Recipient",
+    "RecipientKey",
+]
 
 ChannelName = Literal["webhook", "email", "sms", "mesh"]
 Form = Literal["sealed", "notice", "pointer"]
@@ -36,24 +48,29 @@ class AssociateDesignation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientKey:
-    """A recipient's public key as the directory holds it. Sealing parses it; nothing else does."""
-
-    form: Literal["hpke", "jwe", "cms"]
-    key_id: str
-    public: str  # HPKE: thpk_ text; JWE: public JWK JSON; CMS: PEM certificate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One address of a recipient on one channel, and what may be put on it."""
 
     id: EndpointId
     channel: ChannelName
     address: str  # https URL, mailbox or E.164 number; never logged
-    key: RecipientKey | None = None  # None: only a notice or a pointer may go here
+    keys: tuple[HeldKey, ...] = ()  # none usable: only a notice or a pointer may go here
     signing_secret: str | None = None  # webhook: whsec_ shared with the receiver for v1; v1a always
-    smime: Literal["gcm"] | None = None  # email: the client's recorded capability
+    smime: Literal["gcm", "cbc"] | None = None  # email: the client's recorded capability
+    cbc_accepted: str | None = None  # where that agency accepted the weaker cipher; with "cbc"
+    trust: Literal["anchor", "confirmed"] = "confirmed"  # certificates: by chain too, or by hand
+    route: str | None = None  # email: the named transport rule that alone may carry it
+    step: int = 1  # 1: at once; n: when the ones before failed or nobody answered
+    exercise: bool = False  # for exercises, and for nothing else
+    per_minute: int | None = None  # the most its owner takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """When routine mail and texts wait, by the clock in London. Imminent risk never does."""
+
+    begin: time
+    end: time  # before `begin`: of the next morning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +88,8 @@ class Recipient:
     agreement_ref: str | None = None
     manager: RecipientId | None = None  # told when a duty this recipient owns is missed
     renditions: tuple[str, ...] = ()  # forms of its own to find in each alert, "adapter:form"
+    deputies: tuple[RecipientId, ...] = ()  # who is told next when nobody answers, in this order
+    duty_desk: RecipientId | None = None  # and last
+    standby: bool = False  # told only when another's alert is unanswered, never first
+    quiet: QuietHours | None = None
+    digest: time | None = None  # routine notices for information wait for this hour, as one

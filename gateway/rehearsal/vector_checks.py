@@ -14,6 +14,7 @@ from adapters.registry import find_adapters
 from gateway.disclose import Disclosing, Told, disclose
 from gateway.duties.consultation import follow
 from gateway.duties.reckoning import reckon
+from gateway.links import Links
 from gateway.model.decision import Permit, Reason
 from gateway.model.event import CanonicalEvent, Event
 from gateway.model.groups import parse_time
@@ -93,7 +94,7 @@ _DISCLOSING: Final = Disclosing(
     random_bytes=bytes,
     now=_MOMENT,
     mail_signer=None,
-    public_url="https://gateway.example.org",
+    links=Links(key=bytes(32), public_url="https://gateway.example.org"),
 )
 
 

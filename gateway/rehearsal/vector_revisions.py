@@ -18,6 +18,7 @@ from gateway.directory import Directory
 from gateway.disclose import Disclosing
 from gateway.known import with_event
 from gateway.law import Law
+from gateway.links import Links
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, AlertId, EndpointId, EventRef, RecipientId
 from gateway.model.kinds import REVISING_KINDS
@@ -58,7 +59,7 @@ def revision(vector: Vector, vectors: Vectors, rulebook: Rulebook) -> Outcome:
     for revised in plan.revised:
         telling.revise(revised, person, second, {})
     sent = {
-        f"{one.message} {one.recipient.removeprefix('model/')}"
+        f"{each.alert.message} {one.recipient.removeprefix('model/')}"
         for each in telling.told
         for one in each.disclosures
     }
@@ -110,7 +111,7 @@ def _around(rulebook: Rulebook, sender: str, roles: Iterable[str]) -> Circumstan
             random_bytes=bytes,
             now=_LATER,
             mail_signer=None,
-            public_url="https://gateway.example.org",
+            links=Links(key=bytes(32), public_url="https://gateway.example.org"),
         ),
         new_id=clock.new_id,
     )

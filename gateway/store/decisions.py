@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 import apsw
 
-from gateway.model.disclosure import Disclosure
+from gateway.model.disclosure import AlertKept, Disclosure
 from gateway.model.event import Event
 from gateway.model.ids import AlertId, EventRef, PersonRef, TaskId
-from gateway.store import duties, outbox, tasks
+from gateway.store import alerts, duties, outbox, tasks
 from gateway.store.group_commit import Proofs, Staged, Unit
 from gateway.store.outbox import OutboxRow
 from gateway.store.tasks import Task
@@ -40,6 +40,15 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One step up the chain of an alert that nobody answered or that could not be delivered."""
+
+    alert: AlertId
+    rung: int  # the one it is on now
+    answer_by: datetime | None  # when silence is acted on again; None: the chain has ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """Everything one event led to, decided against one version of what is known of the person."""
 
@@ -47,8 +56,8 @@ class Decided:
     directory: str | None  # marker of the directory it was decided against
     person_version: int  # the version read; a newer one means: decide again
     facts: bytes | None  # the person's row as it now is, sealed; None: nothing new is known
+    alerts: tuple[tuple[AlertKept, bytes], ...]  # what is kept of each, and sealed at rest
     disclosures: tuple[Disclosure, ...]
-    held: tuple[bytes | None, ...]  # per disclosure: the view sealed at rest, for a notice
     refusals: tuple[bytes, ...]  # entries; alterations and warnings too
     now: datetime
     slot: int
@@ -58,6 +67,7 @@ class Decided:
     tasks: tuple[Task, ...] = ()  # what only a human may decide
     ends_holds: bool = False  # nothing else about the person waits any longer
     carries_out: TaskId | None = None  # an approved task this is the doing of; the event is old
+    climbs: Rung | None = None  # an unanswered alert this follows from; the event is old
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,7 @@ def commit(decided: Decided, *, directory: Callable[[], str | None]) -> Unit[Com
         def finish(connection: apsw.Connection, first: int, prove: Proofs) -> None:
             proofs.extend(prove(first + i) for i in range(len(decided.disclosures)))
             connection.executemany(_INSERT, _rows(decided, first, proofs))
+            connection.executemany(_INSERT_ALERT, _alerts(decided))
 
         entries = [disclosure.entry for disclosure in decided.disclosures]
         entries += [*decided.refusals, *withheld]
@@ -109,10 +120,16 @@ def commit(decided: Decided, *, directory: Callable[[], str | None]) -> Unit[Com
 _STANDS: Final = (
     "SELECT (SELECT state FROM event WHERE ref = ?), (SELECT version FROM person WHERE ref = ?)"
 )
+_UNANSWERED: Final = (
+    "SELECT 1 FROM alert WHERE id = ? AND rung = ? AND answer_by IS NOT NULL AND recalled = 0"
+)
 _APPROVED: Final = "SELECT 1 FROM task WHERE id = ? AND state = 'approved' AND carried_out = 0"
 
 
 def _still_open(connection: apsw.Connection, decided: Decided, state: str | None) -> bool:
+    if decided.climbs is not None:
+        climbs = decided.climbs
+        return bool(connection.execute(_UNANSWERED, (climbs.alert, climbs.rung)).get)
     if decided.carries_out is not None:
         return bool(connection.execute(_APPROVED, (decided.carries_out,)).get)
     return state in _OPEN
@@ -132,7 +149,9 @@ def _unchanged(connection: apsw.Connection, decided: Decided) -> bool:
 
 def _settle(connection: apsw.Connection, decided: Decided) -> None:
     """Write what is now known, what became of the events, and what is asked of a human."""
-    if decided.carries_out is None:
+    if decided.climbs is not None:
+        _climb(connection, decided.climbs)
+    elif decided.carries_out is None:
         _set_state(connection, decided.event.ref, "decided")
     else:
         _carried_out(connection, decided, decided.carries_out)
@@ -146,6 +165,7 @@ def _settle(connection: apsw.Connection, decided: Decided) -> None:
             connection.execute(_LAPSE, (move.event,))
     if decided.ends_holds:
         connection.execute(_END_HOLDS, (decided.event.person,))
+    alerts.supersede(connection, [kept for kept, _ in decided.alerts])
     for task in decided.tasks:
         tasks.open_task(connection, task, decided.now)
     for person in {decided.event.person, *(one.person for one in decided.others)}:
@@ -157,6 +177,13 @@ _END_HOLDS: Final = (
     "UPDATE event SET decide_at = 0 WHERE state = 'held'"
     " AND person IN (SELECT ref FROM person WHERE ref = ?1 OR merged_into = ?1)"
 )
+
+
+def _climb(connection: apsw.Connection, climbed: Rung) -> None:
+    connection.execute(
+        "UPDATE alert SET rung = rung + 1, answer_by = ? WHERE id = ?",
+        (milliseconds(climbed.answer_by) if climbed.answer_by else None, climbed.alert),
+    )
 
 
 def _carried_out(connection: apsw.Connection, decided: Decided, task: TaskId) -> None:
@@ -178,14 +205,21 @@ def _set_facts(connection: apsw.Connection, person: PersonRef, sealed: bytes) ->
 
 _INSERT = (
     "INSERT INTO outbox (alert, endpoint, event, person, recipient, channel, form, message,"
-    " supersedes, sealed, held, leaf_index, proof, urgent, state, next_at, decided_at,"
-    " acknowledge_by, slot)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)"
+    " supersedes, sealed, leaf_index, proof, urgent, exercise, step, digest, state, next_at,"
+    " decided_at, key_id, slot)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_ALERT = (
+    "INSERT INTO alert (id, event, person, recipient, message, supersedes, escalates, urgent,"
+    " exercise, decided_at, answer_by, answer_within, slot, held)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
 def _rows(decided: Decided, first: int, proofs: Sequence[str]) -> list[tuple[object, ...]]:
     now = milliseconds(decided.now)
+    kept = {alert.alert: alert for alert, _ in decided.alerts}
+    begin = first_steps(decided.disclosures)
     return [
         (
             disclosure.alert,
@@ -195,20 +229,56 @@ def _rows(decided: Decided, first: int, proofs: Sequence[str]) -> list[tuple[obj
             disclosure.recipient,
             disclosure.channel,
             disclosure.form,
-            disclosure.message,
-            disclosure.supersedes,
+            kept[disclosure.alert].message,
+            kept[disclosure.alert].supersedes,
             disclosure.sealed,
-            decided.held[i],
             first + i,
             proofs[i],
-            int(disclosure.urgent),
+            int(kept[disclosure.alert].urgent),
+            int(disclosure.exercise),
+            disclosure.step,
+            int(disclosure.digest),
+            "pending" if disclosure.step == begin[disclosure.alert] else "waiting",
+            milliseconds(disclosure.not_before) if disclosure.not_before else now,
             now,
-            now,
-            milliseconds(disclosure.acknowledge_by) if disclosure.acknowledge_by else None,
+            disclosure.key_id,
             decided.slot,
         )
         for i, disclosure in enumerate(decided.disclosures)
     ]
+
+
+def _alerts(decided: Decided) -> list[tuple[object, ...]]:
+    return [
+        (
+            alert.alert,
+            alert.event,
+            alert.person,
+            alert.recipient,
+            alert.message,
+            alert.supersedes,
+            alert.escalates,
+            int(alert.urgent),
+            int(alert.exercise),
+            milliseconds(decided.now),
+            milliseconds(alert.acknowledge_by) if alert.acknowledge_by else None,
+            alert.acknowledge_within // _MS if alert.acknowledge_within else None,
+            decided.slot,
+            held,
+        )
+        for alert, held in decided.alerts
+    ]
+
+
+_MS: Final = timedelta(milliseconds=1)
+
+
+def first_steps(disclosures: Sequence[Disclosure]) -> dict[AlertId, int]:
+    """Return the step each alert begins with: the lowest that any endpoint has. Pure."""
+    found: dict[AlertId, int] = {}
+    for one in disclosures:
+        found[one.alert] = min(one.step, found.get(one.alert, one.step))
+    return found
 
 
 def hold(event: EventRef, until: datetime) -> Unit[None]:
@@ -245,14 +315,17 @@ def quarantine(event: EventRef, entry: bytes, *, after: int) -> Unit[bool]:
 
 
 def rows_of(decided: Decided, committed: Committed) -> list[OutboxRow]:
-    """Return the outbox rows a commit wrote, as if read back. Pure."""
+    """Return the outbox rows a commit wrote that may leave now, as if read back. Pure."""
+    kept = {alert.alert: alert for alert, _ in decided.alerts}
+    begin = first_steps(decided.disclosures)
     return [
-        _as_read(disclosure, proof, decided.now)
+        _as_read(disclosure, kept[disclosure.alert], proof, decided.now)
         for disclosure, proof in zip(decided.disclosures, committed.proofs, strict=True)
+        if disclosure.step == begin[disclosure.alert] and disclosure.not_before is None
     ]
 
 
-def _as_read(disclosure: Disclosure, proof: str, now: datetime) -> OutboxRow:
+def _as_read(disclosure: Disclosure, alert: AlertKept, proof: str, now: datetime) -> OutboxRow:
     return OutboxRow(
         alert=disclosure.alert,
         endpoint=disclosure.endpoint,
@@ -261,7 +334,11 @@ def _as_read(disclosure: Disclosure, proof: str, now: datetime) -> OutboxRow:
         form=disclosure.form,
         sealed=disclosure.sealed,
         proof=proof,
-        urgent=disclosure.urgent,
+        urgent=alert.urgent,
+        exercise=disclosure.exercise,
+        step=disclosure.step,
+        digest=disclosure.digest,
+        key_id=disclosure.key_id,
         attempts=0,
         outcome_unknown=False,
         decided_at=now,

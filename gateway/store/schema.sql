@@ -19,6 +19,12 @@ CREATE TABLE recipient (
   body TEXT NOT NULL            -- JSON of gateway.model.party.Recipient
 ) STRICT, WITHOUT ROWID;
 
+-- Secrets of the instance's own (what digests and link tokens hang on), wrapped like a data key.
+CREATE TABLE own_secret (
+  name    TEXT PRIMARY KEY,
+  wrapped BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- One accepted request. The same (agency, message id) with the same bytes gets the same answer.
 CREATE TABLE receipt (
   agency      TEXT NOT NULL,
@@ -36,7 +42,8 @@ CREATE TABLE person (
   facts       BLOB,             -- sealed: latest statement per field group
   version     INTEGER NOT NULL, -- rises with every change of facts; decisions are made against one
   born        BLOB,             -- digest of the known date of birth: another one stated is a doubt
-  merged_into TEXT REFERENCES person (ref)  -- the record this one was merged into, never a chain
+  merged_into TEXT REFERENCES person (ref),  -- the record this one was merged into, never a chain
+  exercise    INTEGER NOT NULL DEFAULT 0  -- nobody real: known from exercises alone
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX person_merged ON person (merged_into) WHERE merged_into IS NOT NULL;
 
@@ -129,6 +136,34 @@ CREATE INDEX event_held ON event (decide_at) WHERE state = 'held';
 CREATE INDEX event_person ON event (person, received_at);
 CREATE INDEX event_corrects ON event (corrects) WHERE corrects IS NOT NULL;
 
+-- One alert, whatever the endpoints it leaves over: what was told, and what its reader did.
+CREATE TABLE alert (
+  id           TEXT PRIMARY KEY,
+  event        TEXT NOT NULL REFERENCES event (ref),
+  person       TEXT NOT NULL,
+  recipient    TEXT NOT NULL,
+  message      TEXT NOT NULL,        -- NOTIFY, UPDATE, CORRECTION, RECALL, CHASE or TEST
+  supersedes   TEXT,                 -- the alert a correction or recall is about
+  escalates    TEXT,                 -- the alert whose silence or failure made this one
+  urgent       INTEGER NOT NULL,
+  exercise     INTEGER NOT NULL,
+  decided_at   INTEGER NOT NULL,
+  answer_by    INTEGER,              -- when silence is acted on next; NULL: nobody has to answer
+  answer_within INTEGER,             -- what each rung of the chain has, in milliseconds
+  rung         INTEGER NOT NULL DEFAULT 0,  -- how often silence or failure has been acted on
+  collected_at INTEGER,
+  answer       TEXT CHECK (answer IN ('acknowledged', 'accepted', 'rejected', 'actioned')),
+  answered_at  INTEGER,
+  recalled     INTEGER NOT NULL DEFAULT 0,
+  slot         INTEGER NOT NULL,
+  held         BLOB                  -- the alert sealed at rest; NULL once its person is erased
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alert_silent ON alert (answer_by) WHERE answer_by IS NOT NULL;
+CREATE INDEX alert_event ON alert (event);
+CREATE INDEX alert_recipient ON alert (recipient, decided_at);
+CREATE INDEX alert_escalates ON alert (escalates) WHERE escalates IS NOT NULL;
+CREATE INDEX alert_reference ON alert (substr(id, -12));
+
 CREATE TABLE outbox (
   alert          TEXT NOT NULL,
   endpoint       TEXT NOT NULL,
@@ -137,29 +172,79 @@ CREATE TABLE outbox (
   recipient      TEXT NOT NULL,
   channel        TEXT NOT NULL,
   form           TEXT NOT NULL,
-  message        TEXT NOT NULL,      -- NOTIFY, UPDATE, CORRECTION or RECALL
-  supersedes     TEXT,               -- the alert a correction or recall is about
+  message        TEXT NOT NULL,
+  supersedes     TEXT,
   leaf_index     INTEGER NOT NULL,   -- of the disclosure's entry
   urgent         INTEGER NOT NULL,
-  state          TEXT NOT NULL
-    CHECK (state IN ('pending', 'accepted', 'rejected', 'dead', 'withheld')),
+  exercise       INTEGER NOT NULL,
+  step           INTEGER NOT NULL,   -- 1: at once; later ones wait
+  digest         INTEGER NOT NULL,   -- leaves as one of several in one notice
+  state          TEXT NOT NULL CHECK (state IN
+    ('waiting', 'pending', 'accepted', 'rejected', 'dead', 'withheld')),
   attempts       INTEGER NOT NULL DEFAULT 0,
   next_at        INTEGER NOT NULL,
   unknown        INTEGER NOT NULL DEFAULT 0,
   reason         TEXT NOT NULL DEFAULT '',
   decided_at     INTEGER NOT NULL,
-  acknowledge_by INTEGER,
+  settled_at     INTEGER,            -- when it was accepted, rejected or given up
+  retried_at     INTEGER,            -- a human set it going again: given up so long after that
+  receipt        TEXT NOT NULL DEFAULT '',  -- what the carrier said later: delivered, failed, ...
+  receipt_at     INTEGER,
+  link_issue     INTEGER NOT NULL DEFAULT 0,  -- of the pick-up link: the ones before are void
+  link_used_at   INTEGER,
+  link_failures  INTEGER NOT NULL DEFAULT 0,  -- second factors that were wrong
+  key_id         TEXT,               -- of the key it is sealed to
   slot           INTEGER NOT NULL,
   -- Last: what comes after a long value is slow to read.
   sealed         BLOB NOT NULL,      -- ciphertext, or content-free text
-  held           BLOB,               -- for a notice or pointer: the view, sealed at rest
   proof          TEXT NOT NULL,      -- tlog-proof against the commit's own checkpoint
   PRIMARY KEY (alert, endpoint)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX outbox_due ON outbox (next_at) WHERE state = 'pending';
-CREATE INDEX outbox_owed ON outbox (endpoint, person, decided_at) WHERE state = 'pending';
+-- What is asked of these every second is answered from them alone, whatever the backlog.
+CREATE INDEX outbox_lane
+  ON outbox (endpoint, urgent, decided_at, alert, next_at, attempts, digest, person, slot)
+  WHERE state = 'pending';
+CREATE INDEX outbox_owed
+  ON outbox (endpoint, person, decided_at, next_at, attempts, digest, slot)
+  WHERE state = 'pending';
+CREATE INDEX outbox_waiting ON outbox (alert) WHERE state = 'waiting';
 CREATE INDEX outbox_event ON outbox (event);
 CREATE INDEX outbox_person ON outbox (person, decided_at);
+CREATE INDEX outbox_dead ON outbox (settled_at) WHERE state IN ('rejected', 'dead');
+
+-- What proves at a pick-up page that the reader is the recipient: a passkey or a TOTP secret.
+CREATE TABLE second_factor (
+  id          TEXT PRIMARY KEY,
+  recipient   TEXT NOT NULL,
+  kind        TEXT NOT NULL CHECK (kind IN ('passkey', 'totp')),
+  credential  BLOB,                 -- passkey: its id
+  sealed      BLOB NOT NULL,        -- TOTP secret or public key, sealed under the own root secret
+  last        INTEGER NOT NULL,     -- TOTP: newest step used; passkey: signature counter
+  enrolled_at INTEGER NOT NULL,
+  enrolled_by TEXT NOT NULL,        -- role or staff id
+  revoked_at  INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX second_factor_recipient ON second_factor (recipient);
+CREATE UNIQUE INDEX second_factor_credential ON second_factor (credential)
+  WHERE credential IS NOT NULL;
+
+-- How often second factors of a recipient were wrong lately: what slows down whoever guesses.
+CREATE TABLE wrong_factor (
+  recipient TEXT PRIMARY KEY,
+  count     INTEGER NOT NULL,
+  last_at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What an operator has been told of, so that one trouble is not said a thousand times.
+CREATE TABLE incident (
+  name      TEXT PRIMARY KEY,       -- code and subject; no personal data
+  opened_at INTEGER NOT NULL,
+  last_at   INTEGER NOT NULL,       -- it was last seen
+  seen      INTEGER NOT NULL,       -- how often
+  said      INTEGER NOT NULL,       -- how often the operator was told
+  said_at   INTEGER,
+  closed_at INTEGER
+) STRICT, WITHOUT ROWID;
 
 -- The disclosure log.
 CREATE TABLE log_entry (

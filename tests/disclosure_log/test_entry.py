@@ -111,7 +111,29 @@ EVERY = [
         outcome="deferred",
         reason="http-503",
     ),
-    entry.acknowledgement(at=AT, alert=ALERT, recipient=RECIPIENT, endpoint=ENDPOINT, means="link"),
+    entry.acknowledgement(
+        at=AT, alert=ALERT, recipient=RECIPIENT, answer="rejected", means="link", reason="not-ours"
+    ),
+    entry.receipt(
+        at=AT, alert=ALERT, endpoint=ENDPOINT, channel="email", state="failed", code="dsn-5.1.1"
+    ),
+    entry.sealing(
+        at=AT,
+        alert=ALERT,
+        endpoint=ENDPOINT,
+        channel="webhook",
+        form="notice",
+        reason="key-revoked",
+        key_id=None,
+    ),
+    entry.escalation(
+        at=AT,
+        alert=ALERT,
+        recipient=RECIPIENT,
+        rung=1,
+        to="nobody",
+        reason="unanswered",
+    ),
     entry.erasure(at=AT, person=PERSON, actor="dpo", reason="retention-ended"),
     entry.security(at=AT, code="replayed", agency=AGENCY),
     entry.directory(at=AT, action="add", subject=RECIPIENT, actor="operator", digest="12" * 32),

@@ -17,7 +17,7 @@ from gateway.alert import UNSAID, months_after
 from gateway.candidates import Candidates
 from gateway.decide import decide
 from gateway.demo.cast import AREA, make_readers
-from gateway.disclose import Disclosing, Revision, Told, disclose, recall, reference
+from gateway.disclose import Disclosing, Revision, Told, disclose, recall
 from gateway.disclosure_log.canonical import canonical_json
 from gateway.instance import load_law
 from gateway.known import with_event
@@ -25,8 +25,11 @@ from gateway.model.decision import Permit, Reason, Refusal, Withheld
 from gateway.model.event import Event
 from gateway.model.groups import GROUP_NAMES
 from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef
-from gateway.model.party import Recipient, RecipientKey
+from gateway.links import Links
+from gateway.model.keyring import HeldKey, RecipientKey, confirmed
+from gateway.model.party import Recipient
 from gateway.model.person import Person, StatedGroup
+from gateway.model.reference import reference
 from gateway.model.strict_json import JsonObject
 from keys.cms import MailSigner
 from keys.seal import open_sealed
@@ -34,6 +37,7 @@ from tests import canaries
 from tests.gateway_in_process import planned_release
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+LINKS = Links(key=bytes(range(32)), public_url="https://gateway.example.org")
 LAW = load_law()
 READERS = make_readers({name: f"https://{name}.example.org/hook" for name in (
     "police-ppu", "probation", "in-reach", "cmht", "children", "housing", "hostel")})  # fmt: skip
@@ -59,7 +63,7 @@ def context(signer: MailSigner | None = None) -> Disclosing:
         random_bytes=lambda length: b"\x07" * length,
         now=NOW,
         mail_signer=signer,
-        public_url="https://gateway.example.org",
+        links=LINKS,
     )
 
 
@@ -83,8 +87,8 @@ def tell(recipient: Recipient, signer: MailSigner | None = None) -> Told:
     return disclose(permit, event, person, recipient, context(signer))
 
 
-def with_key(recipient: Recipient, key: RecipientKey | None) -> Recipient:
-    endpoints = [dataclasses.replace(one, key=key) for one in recipient.endpoints]
+def with_keys(recipient: Recipient, *keys: HeldKey) -> Recipient:
+    endpoints = [dataclasses.replace(one, keys=keys) for one in recipient.endpoints]
     return dataclasses.replace(recipient, endpoints=tuple(endpoints))
 
 
@@ -93,12 +97,15 @@ def test_a_webhook_gets_the_view_sealed_and_a_phone_gets_a_reference() -> None:
     told = tell(reader.recipient)
     hook, text = told.disclosures
     assert (hook.form, text.form) == ("sealed", "pointer")
-    assert text.sealed == reference(hook.alert).encode()
-    assert (told.held[0], told.refusals) == (None, ())
+    link = LINKS.pick_up(text.alert, text.endpoint, 0)
+    assert text.sealed == f"{reference(hook.alert)}\n{link}".encode()
+    assert told.refusals == ()
     content = orjson.loads(open_sealed(hook.sealed, reader.private or b""))
     assert content["alert"]["message_id"] == hook.alert == text.alert
     assert content["alert"]["facts"]["identity"]["family_name"] == canaries.NAME
-    assert orjson.loads(told.held[1] or b"")["alert"] == content["alert"]
+    assert orjson.loads(told.alert.content + b"}")["alert"] == content["alert"]
+    assert LINKS.is_answer(content["answer"]["token"], hook.alert)
+    assert (hook.key_id, text.key_id) == (reader.recipient.endpoints[0].keys[0].key.key_id, None)
 
 
 def test_the_entry_names_members_but_no_value_and_ties_to_the_content() -> None:
@@ -129,12 +136,42 @@ def test_nothing_outside_the_sealed_bytes_shows_the_person() -> None:
             assert canaries.found_in(shown) == []
 
 
-def test_a_webhook_without_a_usable_key_gets_nothing_and_the_refusal_says_so() -> None:
-    for key in (None, RecipientKey(form="hpke", key_id="k", public="thpk_nonsense")):
-        told = tell(with_key(READERS["probation"].recipient, key))
-        assert told.disclosures == ()
-        [refusal] = told.refusals
-        assert refusal.reasons[0].code.startswith("key-")
+NONSENSE = RecipientKey(form="hpke", key_id="k", public="thpk_nonsense")
+GOOD = READERS["probation"].recipient.endpoints[0].keys[0]
+DAY = dt.timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("code", "keys"),
+    [
+        ("no-key", ()),
+        ("length", (confirmed(NONSENSE, at=NOW, by="DPO-EXAMPLE"),)),
+        ("unconfirmed", (dataclasses.replace(GOOD, confirmed_at=None),)),
+        ("expired", (dataclasses.replace(GOOD, valid_until=NOW - DAY),)),
+        ("not-yet-valid", (dataclasses.replace(GOOD, valid_from=NOW + DAY),)),
+        ("revoked", (dataclasses.replace(GOOD, revoked_at=NOW),)),
+        ("unvouched", (dataclasses.replace(GOOD, needs_vouching=True),)),
+        (
+            "unvouched",
+            (dataclasses.replace(GOOD, needs_vouching=True, vouched_until=NOW - DAY),),
+        ),
+    ],
+)
+def test_without_a_usable_key_only_a_content_free_notice_leaves_and_a_refusal_says_why(
+    code: str, keys: tuple[HeldKey, ...]
+) -> None:
+    told = tell(with_keys(READERS["probation"].recipient, *keys))
+    [disclosure] = told.disclosures
+    assert (disclosure.form, disclosure.key_id) == ("notice", None)
+    assert canaries.found_in(disclosure.sealed.decode()) == []
+    [refusal] = told.refusals
+    assert refusal.reasons[0].code == f"key-{code}"
+
+
+def test_a_confirmed_key_is_used_though_another_waits_to_be_confirmed() -> None:
+    newer = dataclasses.replace(GOOD, key=NONSENSE, confirmed_at=None)
+    [disclosure] = tell(with_keys(READERS["probation"].recipient, GOOD, newer)).disclosures
+    assert (disclosure.form, disclosure.key_id) == ("sealed", GOOD.key.key_id)
 
 
 def test_mail_falls_back_to_a_notice_when_it_cannot_be_sealed() -> None:
@@ -148,8 +185,9 @@ def test_mail_falls_back_to_a_notice_when_it_cannot_be_sealed() -> None:
 
 
 def test_the_acknowledgement_deadline_is_the_rules() -> None:
-    [hook, _] = tell(READERS["police-ppu"].recipient).disclosures
-    assert hook.acknowledge_by == NOW + dt.timedelta(days=2)
+    told = tell(READERS["police-ppu"].recipient)
+    assert told.alert.acknowledge_within == dt.timedelta(days=2)
+    assert told.alert.acknowledge_by == NOW + dt.timedelta(days=2)
 
 
 def test_a_kind_no_rule_names_is_one_refusal_to_nobody_in_particular() -> None:
@@ -297,8 +335,8 @@ def test_a_recall_names_what_to_disregard_and_why_and_tells_nothing() -> None:
     assert (alert["message_type"], alert["supersedes"]) == ("RECALL", "alt_0")
     assert alert["reason"] == "wrong-merge"
     assert not {"facts", "grants", "groups", "withheld_groups"} & alert.keys()
+    assert told.alert.urgent
     for one in told.disclosures:
-        assert one.urgent
         logged = orjson.loads(one.entry)
         assert (logged["message"], logged["supersedes"]) == ("RECALL", "alt_0")
         assert (logged["revised_by"], logged["reason"]) == ("evt_2", "wrong-merge")
