@@ -14,7 +14,7 @@ from gateway.cli.person import print_tasks, task_json, task_line
 from gateway.config import load_config
 from gateway.decide import decide_for
 from gateway.directory import Directory
-from gateway.instance import load_keys, load_law
+from gateway.instance import load_law, sealed_store
 from gateway.known import for_event, replay
 from gateway.law import Law
 from gateway.model.decision import Proposal
@@ -50,7 +50,7 @@ def show(config_file: Path, id_: str, *, by: str | None, as_json: bool) -> int:
         reason = None
         if by is not None:
             log_reading(config, task.person, what="decision", reader=staff(by))
-            sealed = SealedStore(load_keys(config).key_encryption_key)
+            sealed = sealed_store(config)
             reason = tasks.reason_of(connection, sealed, task.id)
     if as_json:
         typer.echo(orjson.dumps(task_json(task) | {"reason": reason}).decode())
@@ -83,7 +83,7 @@ def request(
     config = load_config(config_file)
     by, reason = checked(by, reason)
     law = load_law(config)
-    sealed = SealedStore(load_keys(config).key_encryption_key)
+    sealed = sealed_store(config)
     with opened(config) as connection:
         directory = Directory(connection, law.catalogues)
         to = directory.recipients.get(RecipientId(recipient))
@@ -154,7 +154,7 @@ def decide(
     """
     config = load_config(config_file)
     by, reason = checked(by, reason)
-    sealed = SealedStore(load_keys(config).key_encryption_key)
+    sealed = sealed_store(config)
     unit = tasks.decide(sealed, TaskId(id_), decision, by=by, reason=reason, now=clock.now())
     try:
         task = commit(config, unit)

@@ -20,7 +20,7 @@ from gateway.directory import Directory
 from gateway.disclosure_log import entry
 from gateway.duties.reckoning import reckon
 from gateway.duties.simulation import BadScenario, Line, read_scenario, simulate
-from gateway.instance import commit_one, load_keys, load_law
+from gateway.instance import commit_one, load_law, sealed_store
 from gateway.model.ids import PersonRef
 from gateway.model.strict_json import JsonObject
 from gateway.store import duties as rows
@@ -28,7 +28,6 @@ from gateway.store import sqlite
 from gateway.store.all_events import Unread, events_of, everyone
 from gateway.store.group_commit import Staged
 from gateway.store.merges import root
-from gateway.store.sealed import SealedStore
 
 _REF: Final = re.compile(r"per_[0-9a-f]{32}")
 _COLOURS: Final = {"late": "red", "late_by_circumstance": "yellow", "met": "green"}
@@ -93,7 +92,7 @@ def _reckoned(
     config: Config, connection: apsw.Connection, whose: PersonRef | None, today: date
 ) -> list[JsonObject]:
     """Open histories and reckon; that they were read is logged first."""
-    sealed = SealedStore(load_keys(config).key_encryption_key)
+    sealed = sealed_store(config)
     now = clock.now()
     logged = entry.consultation(at=now, what="duties", start=0, end=0)
     asyncio.run(commit_one(config, lambda _connection: Staged(None, [logged.encode()])))

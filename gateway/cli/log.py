@@ -9,9 +9,8 @@ from gateway.audit import Auditor
 from gateway.cli.beside import log_reading, opened, staff
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.config import load_config
-from gateway.instance import VKEY_NAME, load_keys
+from gateway.instance import VKEY_NAME, sealed_store
 from gateway.store import justifications
-from gateway.store.sealed import SealedStore
 
 
 def checkpoint(config_file: Path) -> int:
@@ -45,7 +44,7 @@ def justification(config_file: Path, index: int, *, by: str) -> int:
         if logged.get("op") != "consultation" or person is None or mac is None:
             raise Trouble("that entry is no reading of a person's record with a reason given", NO)
         log_reading(config, person, what="justification", reader=staff(by))
-        sealed = SealedStore(load_keys(config).key_encryption_key)
+        sealed = sealed_store(config)
         words = justifications.words_of(connection, sealed, person, mac)
     if words is None:
         raise Trouble("its words were not kept", NO)

@@ -18,7 +18,7 @@ from gateway.cli.beside import checked, commit, log_reading, opened
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.config import load_config
 from gateway.disclosure_log import entry
-from gateway.instance import load_keys
+from gateway.instance import sealed_store
 from gateway.model.identifiers import canonical
 from gateway.model.ids import EventRef, PersonRef
 from gateway.model.strict_json import Json, JsonObject
@@ -39,7 +39,7 @@ def show(config_file: Path, who: str, *, by: str, reason: str, as_json: bool) ->
     """Print what is held of a person: references, kinds, times; log first that it was read."""
     config = load_config(config_file)
     reader, reason = checked(by, reason)
-    sealed = SealedStore(load_keys(config).key_encryption_key)
+    sealed = sealed_store(config)
     with opened(config) as connection:
         ref = _named(connection, sealed, who)
         person = root(connection, ref)
@@ -55,7 +55,7 @@ def tasks(config_file: Path, who: str | None, *, as_json: bool) -> int:
     with opened(config) as connection:
         person = None
         if who is not None:
-            sealed = SealedStore(load_keys(config).key_encryption_key)
+            sealed = sealed_store(config)
             person = _named(connection, sealed, who)
         found = [one for one in open_tasks(connection, person) if one.kind != "disclosure"]
     print_tasks(found, as_json=as_json)
@@ -154,7 +154,7 @@ def _change(
     by, reason = checked(by, reason)
     now = clock.now()
     act = people.Act(
-        sealed=SealedStore(load_keys(config).key_encryption_key),
+        sealed=sealed_store(config),
         new_id=clock.new_id,
         by=by,
         reason=reason,

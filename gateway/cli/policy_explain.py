@@ -15,7 +15,7 @@ from gateway.cli.exits import NO, OK, Trouble, read_file
 from gateway.cli.policy import say_json
 from gateway.config import Config, load_config
 from gateway.directory import Directory
-from gateway.instance import load_keys, load_law, rulebook_texts
+from gateway.instance import load_law, rulebook_texts, sealed_store
 from gateway.model.decision import Grant, Permit, Proposal, Reason, Refusal
 from gateway.model.event import CanonicalEvent, parse_cloudevent
 from gateway.model.ids import PersonRef, RecipientId
@@ -103,7 +103,7 @@ def _at_instance(
     if sender is not None:
         raise Trouble("--sender: the instance knows its agencies; leave it out")
     rulebook = load_law(config).rulebook
-    sealed = SealedStore(load_keys(config).key_encryption_key)
+    sealed = sealed_store(config)
     now = clock.now()
     today = clock.day(now)
     with opened(config) as connection:

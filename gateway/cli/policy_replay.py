@@ -18,14 +18,13 @@ from gateway.cli.policy_explain import NOTHING_SENT
 from gateway.config import load_config
 from gateway.directory import Directory
 from gateway.disclosure_log import entry
-from gateway.instance import load_keys, load_law, rulebook_texts
+from gateway.instance import load_law, rulebook_texts, sealed_store
 from gateway.model.event import Event
 from gateway.model.ids import PersonRef
 from gateway.model.strict_json import Json, JsonObject
 from gateway.rehearsal.replay import Change, Replaying, replay
 from gateway.store.all_events import Unread, everyone
 from gateway.store.group_commit import Staged
-from gateway.store.sealed import SealedStore
 from policies.rulebook import load_rulebook
 
 
@@ -35,7 +34,7 @@ def replay_events(new: Path, *, since: str | None, config_file: Path, as_json: b
     start = _day(since) if since else None
     other = load_rulebook(rulebook_texts(new))
     current = load_law(config).rulebook
-    sealed = SealedStore(load_keys(config).key_encryption_key)
+    sealed = sealed_store(config)
     unread = Unread()
     with opened(config) as connection:
         count, persons = connection.execute(

@@ -14,7 +14,7 @@ from gateway import clock
 from gateway.cli.exits import NO, OK, Trouble, read_file
 from gateway.config import Config, load_config
 from gateway.disclosure_log import entry
-from gateway.instance import commit_one, load_keys
+from gateway.instance import commit_one, sealed_store
 from gateway.model.strict_json import JsonObject
 from gateway.statistics.cross_foot import check_printed
 from gateway.statistics.definitions import (
@@ -39,7 +39,6 @@ from gateway.statistics.tables import Table, tables
 from gateway.store import sqlite
 from gateway.store.all_events import Unread, everyone
 from gateway.store.group_commit import Staged
-from gateway.store.sealed import SealedStore
 from policies.log_use import refuse_use
 
 
@@ -141,7 +140,7 @@ def _count(
     config: Config, wanted: Wanted, definitions: Definitions, year: Year, unread: Unread
 ) -> list[Table]:
     """Log that every record is about to be read, then read and count (DPA 2018 s.62)."""
-    sealed = SealedStore(load_keys(config).key_encryption_key)
+    sealed = sealed_store(config)
     reader = sqlite.open_reader(config.path(config.instance.database))
     try:
         persons = reader.execute("SELECT count(*) FROM person").get

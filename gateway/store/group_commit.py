@@ -24,6 +24,8 @@ from gateway.disclosure_log.proof import render
 from gateway.disclosure_log.tree import Tree
 from gateway.store.log_tree import check_head, restore_tree
 from gateway.store.sqlite import StoreUnavailable
+from keys.problem import KeyProblem
+from keys.providers.problem import ProviderProblem
 
 T = TypeVar("T")
 
@@ -121,6 +123,9 @@ class GroupCommit:
             sound = batch
             while sound and not self._transact(sound):
                 sound = [job for job in sound if job.error is None]
+        except KeyProblem as error:  # the log's key, wherever it lives; nothing was committed
+            self._roll_back()
+            _fail(batch, _keyless(), error)
         except (apsw.FullError, apsw.BusyError, apsw.LockedError) as error:
             self._roll_back()
             code = "no-space" if isinstance(error, apsw.FullError) else "busy"
@@ -153,7 +158,9 @@ class GroupCommit:
             own = isinstance(error, apsw.ConstraintError) or not isinstance(error, apsw.Error)
             if failed is None or not own:
                 raise  # the store's own trouble: the whole batch fails, loudly
-            failed.error, failed.staged = error, None  # its neighbours need not suffer
+            away = isinstance(error, ProviderProblem)
+            failed.error = _keyless() if away else error
+            failed.staged = None  # its neighbours need not suffer
             self._roll_back()
             return False
         self._connection.execute("COMMIT")
@@ -238,6 +245,10 @@ _HEAD = (
     "SELECT (SELECT size FROM log_head), (SELECT root FROM log_head),"
     " (SELECT value FROM setting WHERE name = 'directory')"
 )
+
+
+def _keyless() -> StoreUnavailable:
+    return StoreUnavailable("keys", "where a key of the gateway's own lives cannot be used now")
 
 
 def _fail(batch: list[_Job], error: StoreUnavailable, cause: BaseException | None = None) -> None:

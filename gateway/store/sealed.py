@@ -8,14 +8,15 @@ import hmac
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import apsw
 import orjson
 
+from gateway.model.disclosure import AlertKept
 from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef
 from gateway.model.person import Origin, Person, StatedGroup
-from keys.at_rest import DataKey, KeyEncryptionKey
+from keys.at_rest import DataKey, KeyEncryptionKey, RootKey
 
 _CACHED_KEYS = 4096
 
@@ -23,13 +24,17 @@ _CACHED_KEYS = 4096
 class SealedStore:
     """Seals and opens rows, and makes the keyed digests that stand in for identifiers.
 
+    Data keys are wrapped by the key-encryption key; digests hang on the instance's own root
+    secret (32 bytes), so another key-encryption key changes none of them.
+
     Safe to use from the writer thread and the event loop: the cache is only ever replaced
     entry by entry, and a miss costs one unwrap.
     """
 
-    def __init__(self, key_encryption_key: KeyEncryptionKey) -> None:
+    def __init__(self, key_encryption_key: KeyEncryptionKey, root: bytes) -> None:
         self._kek = key_encryption_key
-        self._index_key = key_encryption_key.derive("index")
+        self._root = RootKey(root)
+        self._index_key = self._root.derive("index")
         self._keys: OrderedDict[PersonRef, DataKey] = OrderedDict()
 
     def mac(self, purpose: str, *parts: str | bytes) -> bytes:
@@ -40,21 +45,29 @@ class SealedStore:
             digest.update(len(encoded).to_bytes(8, "big") + encoded)
         return digest.digest()
 
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 bytes for one named purpose (link tokens), the same for the instance's whole
+        life. No purpose yields what digests are made with."""
+        return self._root.derive("own/" + purpose)
+
     def new_person(self, ref: PersonRef) -> bytes:
         """Make a data key for a new person and return it wrapped."""
         key = DataKey.generate()
         self._remember(ref, key)
-        return self._kek.wrap(key.raw, _person_context(ref))
+        return self._kek.wrap(key.raw, person_context(ref))
 
     def data_key(self, ref: PersonRef, wrapped: bytes) -> DataKey:
         """Return a person's data key.
 
         Raises:
-            KeyProblem: the wrapped key was not made for this person under this key.
+            KeyProblem: the wrapped key was not made for this person under a known key;
+                ``erased``: it was destroyed, and is forgotten here too.
         """
+        if not wrapped:
+            self.forget(ref)
         key = self._keys.get(ref)
         if key is None:
-            key = DataKey(self._kek.unwrap(wrapped, _person_context(ref)))
+            key = DataKey(self._kek.unwrap(wrapped, person_context(ref)))
             self._remember(ref, key)
         return key
 
@@ -74,6 +87,10 @@ class SealedStore:
         """Return a person's data key if it is in memory."""
         return self._keys.get(ref)
 
+    def forget(self, ref: PersonRef) -> None:
+        """Drop a person's data key from memory."""
+        self._keys.pop(ref, None)
+
     def _remember(self, ref: PersonRef, key: DataKey) -> None:
         self._keys[ref] = key
         if len(self._keys) > _CACHED_KEYS:
@@ -92,9 +109,9 @@ class Held:
         """Seal what is now known of the person for their row."""
         return _seal_facts(self.key, person)
 
-    def seal_view(self, view: bytes, alert: AlertId) -> bytes:
-        """Seal a view that waits to be collected, bound to its alert."""
-        return self.key.seal(view, b"held:" + alert.encode())
+    def seal_alert(self, kept: AlertKept) -> bytes:
+        """Seal what an alert tells, to be collected or sealed anew, bound to its alert."""
+        return self.key.seal(kept.content, alert_context(kept.alert))
 
 
 def _seal_facts(key: DataKey, person: Person) -> bytes:
@@ -146,22 +163,47 @@ def _origin(plain: list[Any]) -> Origin:
     )
 
 
+def alert_context(alert: AlertId) -> bytes:
+    """Bind what an alert tells to its row."""
+    return b"alert:" + alert.encode()
+
+
 def event_context(ref: EventRef) -> bytes:
     """Bind a sealed event to its row."""
     return b"event:" + ref.encode()
 
 
-def identifier_mac(sealed: SealedStore, kind: str, text: str) -> bytes:
+class Digests(Protocol):
+    """What makes the keyed digests that stand in for identifiers."""
+
+    def mac(self, purpose: str, *parts: str | bytes) -> bytes:
+        """Return a 32-byte keyed digest of the parts."""
+
+
+class ExerciseDigests:
+    """Digests for exercises: nobody real is ever found by what an exercise states, nor the other
+    way round."""
+
+    def __init__(self, digests: Digests) -> None:
+        self._digests = digests
+
+    def mac(self, purpose: str, *parts: str | bytes) -> bytes:
+        """Return a 32-byte keyed digest unlike any that live events have."""
+        return self._digests.mac(f"exercise/{purpose}", *parts)
+
+
+def identifier_mac(sealed: Digests, kind: str, text: str) -> bytes:
     """Return the digest an identifier in canonical form is found by."""
     return sealed.mac("identifier", kind, text)
 
 
-def birth_mac(sealed: SealedStore, date_of_birth: str) -> bytes:
+def birth_mac(sealed: Digests, date_of_birth: str) -> bytes:
     """Return the digest dates of birth, YYYY-MM-DD, are compared by."""
     return sealed.mac("born", date_of_birth)
 
 
-def _person_context(ref: PersonRef) -> bytes:
+def person_context(ref: str) -> bytes:
+    """Bind a wrapped data key to its person."""
     return b"person-key:" + ref.encode()
 
 

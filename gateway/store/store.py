@@ -13,15 +13,15 @@ from gateway.model.ids import AgencyName, EventRef, PersonRef
 from gateway.model.person import Person
 from gateway.model.posted import Posted
 from gateway.model.problem import MalformedEvent
-from gateway.store import acceptance, history, sqlite
+from gateway.store import acceptance, history, own_secrets, sqlite
 from gateway.store.acceptance import Acceptance, Accepting
 from gateway.store.group_commit import GroupCommit, Unit
 from gateway.store.history import Past
 from gateway.store.sealed import Held, SealedStore, open_facts
-from gateway.store.sqlite import StoreUnavailable
 from gateway.store.times import milliseconds
 from keys.at_rest import KeyEncryptionKey
 from keys.problem import KeyProblem
+from keys.providers.problem import ProviderProblem
 
 T = TypeVar("T")
 
@@ -54,12 +54,13 @@ class Store:
         Raises:
             StoreUnavailable: missing, damaged, of another version or another key, or its log does
                 not add up.
+            KeyProblem: where the key-encryption key lives cannot or will not unwrap.
         """
         writer = sqlite.open_writer(path)
         if slot == 0:
             sqlite.quick_check(writer)
-        store = cls(path, sealed=SealedStore(key_encryption_key), slot=slot, slots=slots)
-        _hold_to_one_key(writer, store.sealed)
+        sealed = own_secrets.open_or_found(writer, key_encryption_key)
+        store = cls(path, sealed=sealed, slot=slot, slots=slots)
         store._writer = GroupCommit(writer, log_key, on_fatal=on_fatal)
         return store
 
@@ -129,7 +130,7 @@ class Store:
         self, *, limit: int, now: datetime | None = None, known: Container[EventRef] = ()
     ) -> tuple[list[Event], list[tuple[EventRef, AgencyName]]]:
         """Return this worker's events that await a decision, oldest first; and, apart, those that
-        do not open any more, which nobody can decide.
+        do not open any more, which nobody can decide. Where keys cannot be used now, fewer.
 
         Args:
             limit: At most so many are looked at.
@@ -148,6 +149,8 @@ class Store:
                 continue
             try:
                 past = self.past(ref)
+            except ProviderProblem:  # no fault of the event's, nor of those behind it
+                break
             except (KeyProblem, MalformedEvent):
                 agency = self.reader.execute("SELECT agency FROM event WHERE ref = ?", (ref,)).get
                 unopened.append((EventRef(ref), AgencyName(agency)))
@@ -212,11 +215,3 @@ _HOLD_ENDED = (
     "SELECT ref FROM event WHERE state = 'held' AND decide_at <= ? AND abs(slot) % ? = ?"
     " ORDER BY decide_at, ref LIMIT ?"
 )
-
-
-def _hold_to_one_key(writer: apsw.Connection, sealed: SealedStore) -> None:
-    """Refuse another key-encryption key than the first: what it wrote would match nothing here."""
-    mark = sealed.mac("key-check").hex()
-    writer.execute("INSERT OR IGNORE INTO setting (name, value) VALUES ('key-check', ?)", (mark,))
-    if writer.execute("SELECT value FROM setting WHERE name = 'key-check'").get != mark:
-        raise StoreUnavailable("wrong-key", "this database is sealed under another key")
