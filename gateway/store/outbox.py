@@ -1,6 +1,6 @@
 """The outbox: what is still to leave, and what came of each attempt."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -11,11 +11,36 @@ from gateway.disclosure_log import entry
 from gateway.model.ids import AlertId, EndpointId, PersonRef
 from gateway.model.party import ChannelName, Form
 from gateway.store.group_commit import Staged, Unit
+from gateway.store.receipts import receive
+from gateway.store.steps import (
+    ALL_IN_REACH,
+    OutOfReach,
+    activate_step,
+    failed_alerts,
+    fall_over,
+    next_step,
+)
 from gateway.store.times import milliseconds, moment
+
+__all__ = [
+    "Attempted",
+    "Key",
+    "OutboxRow",
+    "State",
+    "activate_step",
+    "counts",
+    "failed_alerts",
+    "is_pending",
+    "load",
+    "next_step",
+    "receive",
+    "record",
+    "withhold",
+]
 
 Key = tuple[AlertId, EndpointId]  # what names a row
 
-State = Literal["pending", "accepted", "rejected", "dead", "withheld"]
+State = Literal["waiting", "pending", "accepted", "rejected", "dead", "withheld"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +55,26 @@ class OutboxRow:
     sealed: bytes
     proof: str
     urgent: bool
+    exercise: bool
+    step: int
+    digest: bool  # leaves together with others of its endpoint
+    key_id: str | None  # of the key it is sealed to
     attempts: int  # made so far
     outcome_unknown: bool
     decided_at: datetime
     next_at: datetime
+    link_issue: int = 0  # of its pick-up link
+    retried_at: datetime | None = None  # a human set it going again
 
     @property
     def key(self) -> Key:
         """What names this row."""
         return self.alert, self.endpoint
+
+    @property
+    def owed_since(self) -> datetime:
+        """From when its giving up is counted."""
+        return self.retried_at or self.decided_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,36 +85,56 @@ class Attempted:
     endpoint: EndpointId
     state: State
     attempts: int
+    at: datetime  # it ended
     next_at: datetime
     outcome_unknown: bool
     reason: str
     entry: bytes
 
 
-def record(attempted: Attempted) -> Unit[None]:
-    """Return the unit that stores an attempt's outcome with its log entry.
+def record(
+    attempted: Attempted | Sequence[Attempted], out: OutOfReach = ALL_IN_REACH
+) -> Unit[None]:
+    """Return the unit that stores what one attempt led to, with its log entries.
 
     A row withheld while the attempt was on the wire stays so, unless the alert got through: then
-    its recipient was told, and a later recall must find them.
+    its recipient was told, and a later recall must find them. Where an alert has finally failed
+    over one step, the next is turned to, in the same transaction.
+
+    Args:
+        attempted: Of one row, or of all that left in one digest.
+        out: Endpoints whose alerts need not wait for them.
     """
+    each = (attempted,) if isinstance(attempted, Attempted) else attempted
 
     def unit(connection: apsw.Connection) -> Staged[None]:
-        connection.execute(_RECORD, {
-            "state": attempted.state,
-            "attempts": attempted.attempts,
-            "next_at": milliseconds(attempted.next_at),
-            "unknown": int(attempted.outcome_unknown),
-            "reason": attempted.reason,
-            "alert": attempted.alert,
-            "endpoint": attempted.endpoint,
-        })  # fmt: skip
-        return Staged(None, [attempted.entry])
+        entries: list[bytes] = []
+        for one in each:
+            _record(connection, one)
+            entries.append(one.entry)
+            if one.state != "pending":
+                entries += fall_over(connection, one.alert, one.at, out)
+        return Staged(None, entries)
 
     return unit
 
 
+def _record(connection: apsw.Connection, attempted: Attempted) -> None:
+    connection.execute(_RECORD, {
+        "state": attempted.state,
+        "attempts": attempted.attempts,
+        "next_at": milliseconds(attempted.next_at),
+        "settled_at": None if attempted.state == "pending" else milliseconds(attempted.at),
+        "unknown": int(attempted.outcome_unknown),
+        "reason": attempted.reason,
+        "alert": attempted.alert,
+        "endpoint": attempted.endpoint,
+    })  # fmt: skip
+
+
 _RECORD = (
     "UPDATE outbox SET attempts = :attempts, next_at = :next_at, unknown = :unknown,"
+    " settled_at = :settled_at,"
     " reason = CASE WHEN state = 'pending' OR :state = 'accepted' THEN :reason ELSE reason END,"
     " state = CASE WHEN state = 'pending' OR :state = 'accepted' THEN :state ELSE state END"
     " WHERE alert = :alert AND endpoint = :endpoint AND state IN ('pending', 'withheld')"
@@ -105,7 +161,8 @@ def withhold(
         now: Of the entries.
     """
     rows: list[tuple[Any, ...]] = connection.execute(
-        "UPDATE outbox SET state = 'withheld', reason = ? WHERE alert = ? AND state = 'pending'"
+        "UPDATE outbox SET state = 'withheld', reason = ?"
+        " WHERE alert = ? AND state IN ('pending', 'waiting')"
         " RETURNING endpoint, channel, attempts",
         (reason, alert),
     ).fetchall()
@@ -123,25 +180,6 @@ def withhold(
     ]
 
 
-def due(
-    connection: apsw.Connection, *, now: datetime, slot: int, slots: int, limit: int
-) -> list[Key]:
-    """Name the pending rows whose time has come, urgent first, oldest first. Reads only.
-
-    A routine row waits while an older one about the same person is owed to the same endpoint.
-    """
-    rows = connection.execute(
-        "SELECT alert, endpoint FROM outbox WHERE state = 'pending' AND next_at <= ?"
-        " AND slot % ? = ? AND (urgent OR NOT EXISTS ("
-        "   SELECT 1 FROM outbox AS older WHERE older.state = 'pending'"
-        "   AND older.endpoint = outbox.endpoint AND older.person = outbox.person"
-        "   AND older.decided_at < outbox.decided_at))"
-        " ORDER BY urgent DESC, decided_at, alert LIMIT ?",
-        (milliseconds(now), slots, slot, limit),
-    )
-    return [(AlertId(alert), EndpointId(endpoint)) for alert, endpoint in rows]
-
-
 def load(connection: apsw.Connection, keys: Iterable[Key]) -> Iterator[OutboxRow]:
     """Yield the rows named, in order, leaving out what is no longer pending. Reads only."""
     for key in keys:
@@ -151,8 +189,9 @@ def load(connection: apsw.Connection, keys: Iterable[Key]) -> Iterator[OutboxRow
 
 
 _LOAD = (
-    "SELECT alert, endpoint, person, channel, form, sealed, proof, urgent, attempts, unknown,"
-    " decided_at, next_at FROM outbox WHERE alert = ? AND endpoint = ? AND state = 'pending'"
+    "SELECT alert, endpoint, person, channel, form, sealed, proof, urgent, exercise, step, digest,"
+    " key_id, attempts, unknown, decided_at, next_at, link_issue, retried_at FROM outbox"
+    " WHERE alert = ? AND endpoint = ? AND state = 'pending'"
 )
 
 
@@ -165,10 +204,16 @@ def _row(
     sealed: bytes,
     proof: str,
     urgent: int,
+    exercise: int,
+    step: int,
+    digest: int,
+    key_id: str | None,
     attempts: int,
     unknown: int,
     decided_at: int,
     next_at: int,
+    link_issue: int,
+    retried_at: int | None,
 ) -> OutboxRow:
     return OutboxRow(
         alert=AlertId(alert),
@@ -179,10 +224,16 @@ def _row(
         sealed=sealed,
         proof=proof,
         urgent=bool(urgent),
+        exercise=bool(exercise),
+        step=step,
+        digest=bool(digest),
+        key_id=key_id,
         attempts=attempts,
         outcome_unknown=bool(unknown),
         decided_at=moment(decided_at),
         next_at=moment(next_at),
+        link_issue=link_issue,
+        retried_at=None if retried_at is None else moment(retried_at),
     )
 
 

@@ -3,61 +3,19 @@
 import asyncio
 import dataclasses
 import datetime as dt
-import random
-from collections.abc import Awaitable, Callable
 
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.deliver import LANE_WIDTH, Deliverer, Delivering, after
+from gateway.deliver import LANE_WIDTH, Deliverer, after
 from gateway.model.disclosure import Parcel
 from gateway.model.ids import AlertId, EndpointId, PersonRef
 from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
 from gateway.store.group_commit import Unit
 from gateway.store.outbox import OutboxRow
-
-NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
-Deliver = Callable[[Parcel], Awaitable[Outcome]]
-
-
-class Channel:
-    """A channel whose answers the test decides; it refuses a parcel it already has under way."""
-
-    def __init__(self, deliver: Deliver) -> None:
-        self._deliver = deliver
-        self.seen: list[AlertId] = []
-        self._under_way: set[tuple[AlertId, EndpointId]] = set()
-
-    async def deliver(self, parcel: Parcel) -> Outcome:
-        key = (parcel.alert, parcel.endpoint)
-        assert key not in self._under_way
-        self._under_way.add(key)
-        self.seen.append(parcel.alert)
-        try:
-            return await self._deliver(parcel)
-        finally:
-            self._under_way.discard(key)
-
-    async def close(self) -> None:
-        return None
-
-
-async def _store(_unit: Unit[None]) -> None:
-    await asyncio.sleep(0)
-
-
-def delivering(channel: Channel | None = None) -> Delivering:
-    return Delivering(
-        channels={"webhook": channel} if channel else {},
-        address_of=lambda _endpoint: "https://example.org/hook",
-        still_pending=lambda _key: True,
-        commit=_store,
-        clock=lambda: NOW,
-        rng=random.Random(7),
-        ladder=(dt.timedelta(seconds=10), dt.timedelta(seconds=60)),
-        give_up_after=dt.timedelta(hours=1),
-    )
+from tests.gateway.delivering import Channel, NothingElse, delivering
+from tests.store.stores import NOW
 
 
 def row(alert: str = "alt_1", *, endpoint: str = "ppu/webhook", person: str = "per_1",
@@ -71,6 +29,10 @@ def row(alert: str = "alt_1", *, endpoint: str = "ppu/webhook", person: str = "p
         sealed=b"{}",
         proof="",
         urgent=urgent,
+        exercise=False,
+        step=1,
+        digest=False,
+        key_id=None,
         attempts=attempts,
         outcome_unknown=False,
         decided_at=NOW,
@@ -132,18 +94,21 @@ async def test_one_persons_alerts_leave_in_order_and_others_do_not_wait() -> Non
     await deliverer.stop()
 
 
-async def test_after_a_deferral_the_persons_next_alert_waits_unless_urgent() -> None:
+async def test_after_a_deferral_the_persons_next_alert_is_put_back() -> None:
+    gate = asyncio.Event()
+
     async def deliver(parcel: Parcel) -> Outcome:
+        await gate.wait()
         return Deferred(reason="http-503") if parcel.alert == "alt_1" else Accepted()
 
     channel = Channel(deliver)
     deliverer = Deliverer(delivering(channel))
-    deliverer.take(row("alt_1"))
+    for alert in ("alt_1", "alt_2"):
+        assert deliverer.take(row(alert))
+    gate.set()
     await _turns()
-    assert not deliverer.take(row("alt_2"))
-    assert deliverer.take(row("alt_3", urgent=True))
-    await _turns()
-    assert channel.seen == ["alt_1", "alt_3"]
+    assert channel.seen == ["alt_1"]
+    assert deliverer.taken == set(), "the sweep brings the second, in order"
     await deliverer.stop()
 
 
@@ -211,9 +176,7 @@ async def test_a_row_withheld_since_it_was_taken_up_does_not_leave() -> None:
         return Accepted()
 
     channel = Channel(deliver)
-    deliverer = Deliverer(
-        dataclasses.replace(delivering(channel), still_pending=lambda key: key[0] in pending)
-    )
+    deliverer = Deliverer(delivering(channel, NothingElse(lambda key: key[0] in pending)))
     for alert in ("alt_1", "alt_2", "alt_3"):
         deliverer.take(row(alert))
     await _turns()

@@ -13,8 +13,9 @@ import orjson
 from gateway import clock
 from gateway.disclosure_log import entry
 from gateway.disclosure_log.checkpoint import LogKey
+from gateway.model.disclosure import AlertKept
 from gateway.model.event import Event, parse_cloudevent
-from gateway.model.ids import AgencyName
+from gateway.model.ids import AgencyName, AlertId, RecipientId
 from gateway.model.posted import Posted
 from gateway.store import sqlite
 from gateway.store.acceptance import Acceptance
@@ -30,6 +31,26 @@ NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 PRISON = AgencyName("hmp-exampleton")
 
 _numbers = itertools.count(1)
+
+
+def kept(
+    event: Event, alert: str, recipient: str = "police", *, urgent: bool = False
+) -> AlertKept:
+    """Return what is kept of an alert about an event: nobody has to answer it."""
+    return AlertKept(
+        alert=AlertId(alert),
+        event=event.ref,
+        person=event.person,
+        recipient=RecipientId(recipient),
+        message="NOTIFY",
+        supersedes=None,
+        escalates=None,
+        urgent=urgent,
+        exercise=False,
+        acknowledge_by=None,
+        acknowledge_within=None,
+        content=b"content",
+    )
 
 
 @contextlib.asynccontextmanager

@@ -1,5 +1,6 @@
 """What a person's history holds: events with their states, and alerts as they were told."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from gateway.store import history, outbox
 from gateway.store.decisions import Decided, Move, hold
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.store import Store
+from tests.store.owing import MINUTE, decided, disclosure, final
 from tests.store.stores import NOW, accepted, body, column, edit, one_release, opened
-from tests.store.test_outbox import MINUTE, decided, disclosure, final
 
 
 @pytest.fixture
@@ -30,12 +31,16 @@ async def tell(
     store: Store, event: Event, *alerts: tuple[str, str, Message], minute: int = 0, version: int = 0
 ) -> None:
     """Decide an event: (alert, recipient, message) for each that is told."""
-    made = [
-        replace(disclosure(event, alert, f"{recipient}/w"), message=message)
-        for alert, recipient, message in alerts
-    ]
-    told = decided(event, *made, now=NOW + minute * MINUTE, version=version)
+    made = [disclosure(event, alert, f"{recipient}/w") for alert, recipient, _ in alerts]
+    messages: dict[str, Message] = {alert: message for alert, _, message in alerts}
+    told = saying(messages, decided(event, *made, now=NOW + minute * MINUTE, version=version))
     assert await commit(store, told) == "committed"
+
+
+def saying(messages: Mapping[str, Message], made: Decided) -> Decided:
+    """Return a decision whose alerts are what is said of each."""
+    alerts = tuple((replace(one, message=messages[one.alert]), held) for one, held in made.alerts)
+    return replace(made, alerts=alerts)
 
 
 def withholding(alert: str, reason: str) -> Unit[list[bytes]]:
@@ -57,10 +62,11 @@ async def test_the_newest_alert_to_each_recipient_stands_unless_it_is_a_recall(p
         assert standing(store, event.person) == {"alt_1", "alt_2"}
         later = await accepted(store, one_release(1, id="later"))
         revised = [
-            replace(disclosure(event, "alt_3", "police/w"), message="CORRECTION"),
-            replace(disclosure(event, "alt_4", "housing/w"), message="RECALL"),
+            disclosure(event, "alt_3", "police/w"),
+            disclosure(event, "alt_4", "housing/w"),
         ]
-        await commit(store, decided(later, *revised, now=NOW + MINUTE, version=1))
+        made = decided(later, *revised, now=NOW + MINUTE, version=1)
+        await commit(store, saying({"alt_3": "CORRECTION", "alt_4": "RECALL"}, made))
         assert standing(store, event.person) == {"alt_3"}
 
 
@@ -156,6 +162,7 @@ async def test_an_attempt_under_way_when_its_row_is_withheld_is_still_recorded(p
                         endpoint=endpoint,  # type: ignore[arg-type]
                         state=state,  # type: ignore[arg-type]
                         attempts=1,
+                        at=NOW,
                         next_at=NOW,
                         outcome_unknown=False,
                         reason="" if state == "accepted" else "timeout",

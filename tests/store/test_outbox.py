@@ -1,19 +1,25 @@
 """The outbox: what is due and in which order, what an attempt leaves, what is set aside."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.model.disclosure import Disclosure
-from gateway.model.event import Event
-from gateway.model.ids import AlertId, EndpointId, RecipientId
+from gateway.model.ids import EndpointId
 from gateway.store import outbox
-from gateway.store.decisions import Committed, Decided, commit
-from gateway.store.group_commit import Unit
-from gateway.store.outbox import Attempted, OutboxRow, State
-from gateway.store.store import Store
+from gateway.store.decisions import Committed, commit
+from gateway.store.owed import Owed
+from tests.store.owing import (
+    MINUTE,
+    Way,
+    alerts,
+    attempted,
+    decided,
+    disclosure,
+    due,
+    final,
+    owe,
+)
 from tests.store.stores import (
     NOW,
     accepted,
@@ -27,101 +33,12 @@ from tests.store.stores import (
     undecided,
 )
 
-MINUTE = timedelta(minutes=1)
+ELSEWHERE = Way(endpoint="probation/webhook")
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "throughgate.db"
-
-
-def disclosure(event: Event, alert: str, endpoint: str, *, urgent: bool = False) -> Disclosure:
-    return Disclosure(
-        alert=AlertId(alert),
-        event=event.ref,
-        person=event.person,
-        recipient=RecipientId(endpoint.partition("/")[0]),
-        endpoint=EndpointId(endpoint),
-        channel="webhook",
-        form="sealed",
-        sealed=b'{"sealed":"%s"}' % alert.encode(),
-        entry=body(alert),
-        urgent=urgent,
-        acknowledge_by=None,
-    )
-
-
-def decided(
-    event: Event, *disclosures: Disclosure, now: datetime = NOW, version: int = 0, slot: int = 0
-) -> Decided:
-    return Decided(
-        event=event,
-        directory=None,
-        person_version=version,
-        facts=b"sealed facts",
-        disclosures=disclosures,
-        held=(None,) * len(disclosures),
-        refusals=() if disclosures else (body("refusal"),),
-        now=now,
-        slot=slot,
-    )
-
-
-async def owe(
-    store: Store,
-    person: int,
-    alert: str,
-    *,
-    minute: int = 0,
-    endpoint: str = "police/webhook",
-    urgent: bool = False,
-    slot: int = 0,
-) -> Event:
-    """Decide a new event about a person, `minute` minutes on: one alert is owed."""
-    event = await accepted(store, one_release(person, id=f"own-{alert}"))
-    (version,) = column(store.path, f"SELECT version FROM person WHERE ref = '{event.person}'")
-    found = await store.commit(
-        final(
-            decided(
-                event,
-                disclosure(event, alert, endpoint, urgent=urgent),
-                now=NOW + minute * MINUTE,
-                version=version,
-                slot=slot,
-            )
-        )
-    )
-    assert found.verdict == "committed"
-    return event
-
-
-def final(made: Decided) -> Unit[Committed]:
-    """Return the unit that commits a decision against the directory as it is."""
-    return commit(made, directory=lambda: made.directory)
-
-
-def due(store: Store, *, minute: int = 60, slot: int = 0, slots: int = 1) -> list[OutboxRow]:
-    now = NOW + minute * MINUTE
-    keys = outbox.due(store.reader, now=now, slot=slot, slots=slots, limit=100)
-    return list(outbox.load(store.reader, keys))
-
-
-def alerts(rows: list[OutboxRow]) -> list[str]:
-    return [row.alert for row in rows]
-
-
-def attempted(row: OutboxRow, state: State = "accepted", **changes: object) -> Attempted:
-    made = Attempted(
-        alert=row.alert,
-        endpoint=row.endpoint,
-        state=state,
-        attempts=row.attempts + 1,
-        next_at=row.next_at,
-        outcome_unknown=False,
-        reason="",
-        entry=body("attempt"),
-    )
-    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 async def test_what_is_due_comes_urgent_first_and_then_oldest_first(path: Path) -> None:
@@ -134,24 +51,80 @@ async def test_what_is_due_comes_urgent_first_and_then_oldest_first(path: Path) 
         assert alerts(due(store, minute=2)) == ["alt_first", "alt_second"], "not before its time"
 
 
-async def test_a_routine_alert_waits_for_an_older_one_about_the_same_person_there(
-    path: Path,
-) -> None:
+async def test_each_endpoint_is_asked_for_its_own(path: Path) -> None:
+    async with opened(path) as store:
+        await owe(store, 1, "alt_1")
+        await owe(store, 1, "alt_2", ELSEWHERE)
+        await owe(store, 2, "alt_3", Way(step=1), Way(endpoint="police/email", step=2))
+        owed = Owed(store.reader)
+        assert owed.endpoints() == ["police/webhook", "probation/webhook"], "step 2 waits"
+        assert alerts(due(store)) == ["alt_1", "alt_3"]
+        assert alerts(due(store, endpoint="probation/webhook")) == ["alt_2"]
+        assert due(store, endpoint="police/email") == []
+        assert alerts(due(store, limit=1)) == ["alt_1"], "no more than there is room for"
+
+
+async def test_a_routine_alert_waits_for_an_older_one_that_was_deferred(path: Path) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_older", minute=1)
         await owe(store, 1, "alt_newer", minute=2)
-        await owe(store, 1, "alt_elsewhere", minute=3, endpoint="probation/webhook")
         await owe(store, 2, "alt_about_another", minute=4)
         await owe(store, 1, "alt_urgent", minute=5, urgent=True)
-        expected = ["alt_urgent", "alt_older", "alt_elsewhere", "alt_about_another"]
-        assert alerts(due(store)) == expected
+        in_order = ["alt_urgent", "alt_older", "alt_newer", "alt_about_another"]
+        assert alerts(due(store)) == in_order
         (older,) = [row for row in due(store) if row.alert == "alt_older"]
         later = attempted(older, "pending", next_at=NOW + 90 * MINUTE)
         await store.commit(outbox.record(later))
-        assert alerts(due(store)) == ["alt_urgent", "alt_elsewhere", "alt_about_another"]
+        assert alerts(due(store)) == ["alt_urgent", "alt_about_another"]
+        assert alerts(due(store, minute=90)) == in_order
         await store.commit(outbox.record(attempted(older)))
-        expected = ["alt_urgent", "alt_newer", "alt_elsewhere", "alt_about_another"]
-        assert alerts(due(store)) == expected
+        assert alerts(due(store)) == ["alt_urgent", "alt_newer", "alt_about_another"]
+
+
+async def test_what_waits_for_its_hour_keeps_nothing_back(path: Path) -> None:
+    async with opened(path) as store:
+        morning = NOW + 600 * MINUTE
+        await owe(store, 1, "alt_quiet", Way(not_before=morning), minute=1)
+        await owe(store, 1, "alt_digest", Way(not_before=morning, digest=True), minute=2)
+        await owe(store, 1, "alt_now", minute=3)
+        assert alerts(due(store)) == ["alt_now"]
+        assert alerts(due(store, minute=600)) == ["alt_quiet", "alt_digest", "alt_now"]
+        (quiet, *_) = due(store, minute=600)
+        failed = attempted(quiet, "pending", next_at=morning + 30 * MINUTE)
+        await store.commit(outbox.record(failed))
+        assert alerts(due(store, minute=601)) == ["alt_digest"], "the digest is of all persons"
+
+
+async def test_a_row_just_committed_asks_whether_an_older_one_is_owed(path: Path) -> None:
+    async with opened(path) as store:
+        await owe(store, 1, "alt_older", minute=1)
+        await owe(store, 1, "alt_newer", minute=2)
+        await owe(store, 2, "alt_other", minute=3)
+        older, newer, other = due(store)
+        owed = Owed(store.reader)
+        assert owed.owes_older(newer, ())
+        assert not owed.owes_older(newer, {older.key}), "it is in memory, ahead"
+        assert not owed.owes_older(older, ())
+        assert not owed.owes_older(other, ())
+
+
+async def test_another_workers_older_alert_comes_first(path: Path) -> None:
+    async with opened(path) as store:
+        await owe(store, 1, "alt_older", minute=1, slot=0)
+        await owe(store, 1, "alt_newer", minute=2, slot=1)
+        assert alerts(due(store, slot=1, slots=2)) == []
+        (older,) = due(store, slot=0, slots=2)
+        await store.commit(outbox.record(attempted(older)))
+        assert alerts(due(store, slot=1, slots=2)) == ["alt_newer"]
+
+
+async def test_what_was_owed_for_too_long_is_found(path: Path) -> None:
+    async with opened(path) as store:
+        await owe(store, 1, "alt_old", minute=0)
+        await owe(store, 2, "alt_new", minute=50)
+        owed, police = Owed(store.reader), EndpointId("police/webhook")
+        found = owed.overdue(police, before=NOW + 10 * MINUTE, limit=5)
+        assert alerts(list(found)) == ["alt_old"]
 
 
 async def test_every_row_belongs_to_one_worker_whatever_their_number(path: Path) -> None:
@@ -192,9 +165,7 @@ async def test_a_deferred_row_keeps_what_the_next_attempt_needs(path: Path) -> N
         await owe(store, 1, "alt_1")
         (row,) = due(store)
         later = NOW + 5 * MINUTE
-        await store.commit(
-            outbox.record(attempted(row, "pending", next_at=later, outcome_unknown=True))
-        )
+        await store.commit(outbox.record(attempted(row, "pending", next_at=later, unknown=True)))
     async with opened(path) as store:
         assert due(store, minute=4) == []
         (again,) = due(store, minute=5)
@@ -204,8 +175,8 @@ async def test_a_deferred_row_keeps_what_the_next_attempt_needs(path: Path) -> N
 async def test_a_decision_is_committed_once(path: Path) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
-        first = await store.commit(final(decided(event, disclosure(event, "alt_1", "police/w"))))
-        again = await store.commit(final(decided(event, disclosure(event, "alt_2", "police/w"))))
+        first = await store.commit(final(decided(event, disclosure(event, "alt_1"))))
+        again = await store.commit(final(decided(event, disclosure(event, "alt_2"))))
         assert (first.verdict, again) == ("committed", Committed("already-decided"))
         assert alerts(due(store)) == ["alt_1"]
         assert undecided(store) == []
@@ -217,11 +188,11 @@ async def test_a_decision_made_on_old_facts_changes_nothing(path: Path) -> None:
         one = await accepted(store, one_release(1, id="own-1"))
         two = await accepted(store, one_release(1, id="own-2"))
         assert (await store.commit(final(decided(one)))).verdict == "committed"
-        stale = await store.commit(final(decided(two, disclosure(two, "alt_2", "police/w"))))
+        stale = await store.commit(final(decided(two, disclosure(two, "alt_2"))))
         assert stale.verdict == "person-changed"
         assert due(store) == []
         assert [event.ref for event in undecided(store)] == [two.ref]
-        mended = decided(two, disclosure(two, "alt_2", "police/w"), version=1)
+        mended = decided(two, disclosure(two, "alt_2"), version=1)
         assert (await store.commit(final(mended))).verdict == "committed"
     assert len(entries(path)) == 4
 
@@ -263,7 +234,7 @@ async def test_failures_are_counted_over_restarts(path: Path) -> None:
 async def test_a_decision_against_an_older_directory_changes_nothing(path: Path) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
-        made = decided(event, disclosure(event, "alt_1", "police/w"))
+        made = decided(event, disclosure(event, "alt_1"))
         stale = await store.commit(commit(made, directory=lambda: "dir_newer"))
         assert stale == Committed("directory-changed")
         assert due(store) == []

@@ -23,6 +23,7 @@ from tests.store.stores import (
     column,
     edit,
     entries,
+    kept,
     one_release,
     opened,
     undecided,
@@ -30,6 +31,7 @@ from tests.store.stores import (
 from tests.support.events import MARK, noms
 
 OTHER_KEK = RootKey(hashlib.sha256(b"another").digest())
+ROOT, OTHER_ROOT = bytes(32), bytes(range(32))
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ async def decide(store: Store, event: Event) -> None:
         person_version=held.version,
         facts=held.seal_facts(with_event(held.person, event)),
         disclosures=(),
-        held=(),
+        alerts=(),
         refusals=(body(),),
         now=NOW,
         slot=0,
@@ -175,12 +177,12 @@ async def test_a_row_that_does_not_open_does_not_keep_the_others_from_being_take
 async def test_what_is_sealed_for_a_row_opens_for_no_other(path: Path) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
-        sealed = store.held(event.person).seal_view(b"content", AlertId("alt_1"))
+        sealed = store.held(event.person).seal_alert(kept(event, "alt_1"))
         (wrapped,) = column(path, "SELECT wrapped_key FROM person")
-        key = SealedStore(KEK).data_key(event.person, wrapped)
-        assert key.open(sealed, b"held:alt_1") == b"content"
+        key = SealedStore(KEK, ROOT).data_key(event.person, wrapped)
+        assert key.open(sealed, b"alert:alt_1") == b"content"
         with pytest.raises(KeyProblem):
-            key.open(sealed, b"held:alt_2")
+            key.open(sealed, b"alert:alt_2")
 
 
 async def test_the_same_content_is_never_sealed_to_the_same_bytes(path: Path) -> None:
@@ -191,20 +193,35 @@ async def test_the_same_content_is_never_sealed_to_the_same_bytes(path: Path) ->
 
 
 def test_digests_are_keyed_and_parts_do_not_run_together() -> None:
-    sealed, other = SealedStore(KEK), SealedStore(OTHER_KEK)
-    assert sealed.mac("p", "ab", "c") == SealedStore(KEK).mac("p", "ab", "c")
+    sealed, other = SealedStore(KEK, ROOT), SealedStore(KEK, OTHER_ROOT)
+    assert sealed.mac("p", "ab", "c") == SealedStore(KEK, ROOT).mac("p", "ab", "c")
     assert sealed.mac("p", "ab", "c") != sealed.mac("p", "a", "bc")
     assert sealed.mac("p", "ab") != sealed.mac("q", "ab")
     assert sealed.mac("p", "ab") != other.mac("p", "ab")
     assert len(sealed.mac("p")) == 32
 
 
+def test_what_is_derived_hangs_on_the_root_secret_and_not_on_the_key_encryption_key() -> None:
+    sealed, rewrapped = SealedStore(KEK, ROOT), SealedStore(OTHER_KEK, ROOT)
+    assert sealed.mac("p", "ab") == rewrapped.mac("p", "ab")
+    assert sealed.derive("links") == rewrapped.derive("links")
+    derived = {
+        sealed.derive("links"),
+        sealed.derive("other"),
+        sealed.derive("index"),
+        sealed.derive(""),
+    }
+    derived |= {SealedStore(KEK, OTHER_ROOT).derive("links"), sealed.mac("links")}
+    assert len(derived) == 6
+    assert {len(one) for one in derived} == {32}
+
+
 def test_more_persons_than_are_kept_in_memory_are_still_opened() -> None:
-    sealed = SealedStore(KEK)
+    sealed = SealedStore(KEK, ROOT)
     wrapped = {ref: sealed.new_person(ref) for ref in map(_ref, range(5000))}
     for ref in (_ref(0), _ref(4999)):
         blob = sealed.data_key(ref, wrapped[ref]).seal(b"x", b"row")
-        assert SealedStore(KEK).data_key(ref, wrapped[ref]).open(blob, b"row") == b"x"
+        assert SealedStore(KEK, ROOT).data_key(ref, wrapped[ref]).open(blob, b"row") == b"x"
 
 
 def _ref(number: int) -> PersonRef:

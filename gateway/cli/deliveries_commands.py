@@ -1,0 +1,103 @@
+"""The command group `deliveries`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.exits import reported
+
+deliveries = typer.Typer(help="Where each alert's deliveries stand, and setting them going again.")
+
+_CONFIG = Path("throughgate.toml")
+
+ConfigOption = Annotated[
+    Path,
+    typer.Option(
+        "--config", envvar="THROUGHGATE_CONFIG", help="Configuration file of the instance."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+EndpointOption = Annotated[str | None, typer.Option(metavar="ID", help="Only over this endpoint.")]
+ByOption = Annotated[str, typer.Option(metavar="WHO", help="Role or staff id; it enters the log.")]
+
+
+@deliveries.command("list")
+@reported
+def list_deliveries(
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="pending, waiting, accepted, rejected, dead, withheld or failed"
+            " (accepted, and reported failed later)."
+        ),
+    ] = None,
+    endpoint: EndpointOption = None,
+    recipient: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only to this recipient.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Settled since then: 2026-03-02T09:30Z, or 6h, 3d."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 100,
+    as_json: JsonOption = False,
+    config: ConfigOption = _CONFIG,
+) -> int:
+    """Print deliveries, the newest first."""
+    from gateway.cli import deliveries as command
+
+    return command.listed(
+        config,
+        state=state,
+        endpoint=endpoint,
+        recipient=recipient,
+        since=since,
+        limit=limit,
+        as_json=as_json,
+    )
+
+
+@deliveries.command("show")
+@reported
+def show(
+    alert: Annotated[str, typer.Argument(metavar="ALERT")],
+    as_json: JsonOption = False,
+    config: ConfigOption = _CONFIG,
+) -> int:
+    """Print every way of one alert, and what the log says became of it."""
+    from gateway.cli import deliveries as command
+
+    return command.show(config, alert, as_json=as_json)
+
+
+@deliveries.command("retry")
+@reported
+def retry(
+    alert: Annotated[str, typer.Argument(metavar="ALERT")],
+    by: ByOption,
+    endpoint: EndpointOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = _CONFIG,
+) -> int:
+    """Set an alert's failed deliveries going again, now."""
+    from gateway.cli import deliveries as command
+
+    return command.retry(config, alert, endpoint=endpoint, by=by, as_json=as_json)
+
+
+@deliveries.command("recover")
+@reported
+def recover(
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Failed since then: 2026-03-02T09:30Z, or 6h, 3d.")
+    ],
+    by: ByOption,
+    endpoint: EndpointOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = _CONFIG,
+) -> int:
+    """Set everything going again that finally failed since a time. Repeating it changes nothing."""
+    from gateway.cli import deliveries as command
+
+    return command.recover(config, since=since, endpoint=endpoint, by=by, as_json=as_json)

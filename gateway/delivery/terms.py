@@ -1,0 +1,87 @@
+"""What delivering needs. Time and randomness come in here."""
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gateway.channels.contract import Channel
+from gateway.delivery.breaker import DEFAULT_TERMS, BreakerTerms
+from gateway.incidents import Code
+from gateway.model.ids import AlertId, EndpointId
+from gateway.model.outcome import Deferred
+from gateway.model.party import ChannelName, Endpoint
+from gateway.store.group_commit import Unit
+from gateway.store.outbox import Key, OutboxRow
+
+Prepare = Callable[[OutboxRow], Awaitable[OutboxRow | Deferred]]
+PickUp = Callable[[AlertId, EndpointId, int], str]  # the number is the link's issue
+
+
+class Owed(Protocol):
+    """What the outbox owes, as one worker sees it. Reads only."""
+
+    def is_pending(self, key: Key) -> bool:
+        """Return whether a row is still to leave: it may have been withheld since."""
+
+    def owes_older(self, row: OutboxRow, known: Collection[Key]) -> bool:
+        """Return whether an older alert about the same person is owed to the same endpoint, other
+        than those known."""
+
+    def endpoints(self) -> Sequence[EndpointId]:
+        """Return the endpoints that something is owed to."""
+
+    def due(self, endpoint: EndpointId, now: datetime, limit: int) -> Sequence[Key]:
+        """Return what may leave over an endpoint now, in the order it is to leave."""
+
+    def probe(self, endpoint: EndpointId, now: datetime) -> Sequence[Key]:
+        """Return what an endpoint that failed is tried with, if anything is due."""
+
+    def load(self, keys: Sequence[Key]) -> Sequence[OutboxRow]:
+        """Return the rows named that are still pending, in order."""
+
+    def stranded(
+        self, endpoint: EndpointId, *, now: datetime, decided_before: datetime, limit: int
+    ) -> Sequence[AlertId]:
+        """Return alerts owed to an endpoint that have another way left: the urgent, and those
+        decided before then."""
+
+    def overdue(self, endpoint: EndpointId, *, before: datetime, limit: int) -> Sequence[OutboxRow]:
+        """Return rows owed to an endpoint since before then, and long enough."""
+
+
+async def as_it_is(row: OutboxRow) -> OutboxRow | Deferred:
+    """Return the row: it needs nothing before it leaves."""
+    return row
+
+
+def _to_nobody(_code: Code, _subject: str) -> None:
+    return
+
+
+def _no_link(_alert: AlertId, _endpoint: EndpointId, _issue: int) -> str:
+    raise LookupError("digests need a maker of links")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivering:
+    """What delivering needs. Time and randomness come in here."""
+
+    channels: Mapping[ChannelName, Channel]
+    endpoint_of: Callable[[EndpointId], Endpoint | None]
+    owed: Owed
+    commit: Callable[[Unit[None]], Awaitable[None]]
+    clock: Callable[[], datetime]
+    rng: random.Random
+    ladder: tuple[timedelta, ...]  # waits before each retry, jittered; the last repeats
+    give_up_after: timedelta  # since the decision: then the row is dead, and seen
+    pick_up: PickUp = _no_link
+    prepare: Prepare = as_it_is  # before each attempt, once it is known to be still owed
+    monotonic: Callable[[], float] = time.monotonic
+    per_minute: int | None = None  # of endpoints that have said nothing themselves
+    workers: int = 1  # that share an endpoint's rate
+    breaker: BreakerTerms = DEFAULT_TERMS
+    report: Callable[[Code, str], None] = _to_nobody  # tells the operator: a code, an endpoint
+    step_after: timedelta = timedelta(minutes=10)  # a routine alert waits so long for a dead end
