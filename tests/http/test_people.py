@@ -20,14 +20,13 @@ from gateway import clock
 from gateway.demo.cast import AREA, DUTY_PHONE
 from gateway.directory import Directory
 from gateway.http import people
-from gateway.instance import load_keys, load_law
+from gateway.instance import load_keys, load_law, sealed_store
 from gateway.model.ids import AgencyName, EndpointId, PersonRef, RecipientId
 from gateway.model.party import Agency, AssociateDesignation, Endpoint, Recipient
 from gateway.reading import reads_for, signed_text
 from gateway.receive import MAX_BODY_BYTES
 from gateway.registration import register_agency
 from gateway.store import justifications, sqlite
-from gateway.store.sealed import SealedStore
 from gateway.store.store import Store
 from keys.signing import SigningKey
 from keys.webhook_signature import sign
@@ -141,7 +140,7 @@ def consulted(served: Gateway) -> list[dict[str, Any]]:
 def kept_reason(served: Gateway, ref: str, mac: str) -> str | None:
     """Return the words behind a digest, as a data protection officer would open them."""
     reader = sqlite.open_reader(served.config.path(served.config.instance.database))
-    sealed = SealedStore(load_keys(served.config).key_encryption_key)
+    sealed = sealed_store(served.config)
     try:
         return justifications.words_of(reader, sealed, PersonRef(ref), mac)
     finally:

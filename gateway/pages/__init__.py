@@ -1,0 +1,1 @@
+"""The pages a recipient meets in a browser: what they show, and their rendering. Pure."""
