@@ -42,11 +42,6 @@ class Directory:
         """Return an endpoint as the directory has it now."""
         return self._endpoints.get(id_)
 
-    def address_of(self, id_: EndpointId) -> str | None:
-        """Return where an endpoint is now, or None if it was withdrawn."""
-        endpoint = self._endpoints.get(id_)
-        return endpoint.address if endpoint else None
-
     def may_post(self, agency: Agency, kind: str) -> bool:
         """Return whether an agency may post a kind: its own list, and its class's."""
         own = any(fnmatch.fnmatchcase(kind, pattern) for pattern in agency.kinds)
@@ -58,7 +53,7 @@ class Directory:
         self.recipients = rows.recipients(self._reader)
         self.classes = {name: agency.organisation_class for name, agency in self.agencies.items()}
         self.classes[OURSELVES] = "gateway"
-        self.candidates = Candidates(self.recipients.values())
+        self.candidates = Candidates(one for one in self.recipients.values() if not one.standby)
         self._by_urn = {agency.urn: agency for agency in self.agencies.values()}
         self._endpoints = {
             endpoint.id: endpoint

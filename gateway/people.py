@@ -4,6 +4,7 @@ Identifiers meet in one person only when an agency states them together, and two
 one only when an agency says that they are. Anything doubtful joins nothing and is a human's task.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -210,3 +211,11 @@ def _born_otherwise(
     if own in unknown:
         return Resolution(record=None, link=(own,), doubts=(doubt,))
     return Resolution(record=agreeing[0].record if agreeing else None, doubts=(doubt,))
+
+
+def family_name(groups: FactsByGroup) -> str | None:
+    """Return a family name as names are compared: case, width and outer spaces apart. Pure."""
+    stated = groups.get("identity", {}).get("family_name")
+    if not isinstance(stated, str):
+        return None
+    return unicodedata.normalize("NFKC", stated).casefold().strip()

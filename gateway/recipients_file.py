@@ -5,39 +5,40 @@ import io
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from adapters.contract import Adapter
 from gateway.channels.addresses import check_https_url, check_mailbox, check_phone
 from gateway.channels.outbound import OutboundPolicy
+from gateway.channels.simulator import is_simulated
+from gateway.mailboxes import is_for
 from gateway.mesh_mailbox.messages import check_mailbox_id
 from gateway.model.ids import EndpointId, RecipientId
-from gateway.model.party import (
-    AssociateDesignation,
-    ChannelName,
-    Endpoint,
-    Recipient,
-    RecipientKey,
-)
+from gateway.model.keyring import HeldKey, RecipientKey
+from gateway.model.party import AssociateDesignation, ChannelName, Endpoint, QuietHours, Recipient
 from gateway.rendering import forms_of, full_name
-from keys.certificates import rfc822_names
+from keys.certificates import parse_certificate
 from keys.problem import KeyProblem
 from keys.seal import recipient_key
 from policies.catalogue import Catalogues
 
+MAX_STEP: Final = 9
+
 _RECIPIENT_KEYS = {
     "id", "organisation", "organisation_class", "role", "areas", "country", "agreement_ref",
-    "associate", "manager", "renditions", "endpoint",
+    "associate", "manager", "renditions", "endpoint", "deputies", "duty_desk", "standby", "quiet",
+    "digest",
 }  # fmt: skip
 _ENDPOINT_KEYS = {
-    "channel", "address", "key_form", "key", "key_file", "signing_secret", "smime",
+    "channel", "address", "key_form", "key", "key_file", "key_confirmed_by", "key_valid_until",
+    "trust", "signing_secret", "smime", "cbc_accepted", "route", "step", "exercise",
 }  # fmt: skip
 _CSV_COLUMNS = (
     "id", "organisation", "organisation_class", "role", "areas", "country", "agreement_ref",
     "manager", "renditions", "associate_reference", "associate_designated_on", "associate_ends_on",
-    "channel", "address", "key_form", "key", "key_file", "signing_secret", "smime",
+    "deputies", "duty_desk", "standby", "quiet", "digest", *sorted(_ENDPOINT_KEYS),
 )  # fmt: skip
 
 
@@ -55,7 +56,11 @@ class Known:
 
     catalogues: Catalogues
     policy: OutboundPolicy
+    now: datetime
     adapters: Mapping[str, Adapter] = field(default_factory=dict)  # that write forms
+    routes: frozenset[str] = frozenset()  # names of mail routes
+    simulator: bool = False  # its addresses may be registered
+    confirmed_by: str | None = None  # who compared the fingerprint of every key in the file
 
 
 def read_recipients(file: Path, known: Known) -> list[Recipient]:
@@ -107,7 +112,7 @@ def _csv_items(text: str) -> list[dict[str, Any]]:
             if f"associate_{name}" in row
         }
         item: dict[str, Any] = dict(row)
-        for several in ("areas", "renditions"):
+        for several in ("areas", "renditions", "deputies"):
             item[several] = [one.strip() for one in row.get(several, "").split(";") if one.strip()]
         if associate:
             item["associate"] = associate
@@ -130,7 +135,7 @@ def _recipient(item: Mapping[str, Any], folder: Path, known: Known) -> Recipient
     endpoints = item.get("endpoint") or []
     if not endpoints:
         raise ValueError("endpoint: at least one is required, or nobody can be told")
-    channels = [one.get("channel") for one in endpoints]
+    channels = [(one.get("channel"), _flag(one.get("exercise"))) for one in endpoints]
     if len(set(channels)) != len(channels):
         raise ValueError("endpoint: one of each channel; another desk is another recipient")
     id_ = RecipientId(item["id"])
@@ -140,13 +145,45 @@ def _recipient(item: Mapping[str, Any], folder: Path, known: Known) -> Recipient
         organisation_class=item["organisation_class"],
         role=item["role"],
         areas=frozenset(item.get("areas", [])),
-        endpoints=tuple(_endpoint(one, id_, folder, known.policy) for one in endpoints),
+        endpoints=tuple(_endpoint(one, id_, folder, known) for one in endpoints),
         associate=_associate(item.get("associate")),
         country=item.get("country", "GB"),
         agreement_ref=item.get("agreement_ref"),
         manager=RecipientId(item["manager"]) if "manager" in item else None,
         renditions=_renditions(item.get("renditions", []), known.adapters),
+        deputies=tuple(RecipientId(one) for one in item.get("deputies", [])),
+        duty_desk=RecipientId(item["duty_desk"]) if "duty_desk" in item else None,
+        standby=_flag(item.get("standby")),
+        quiet=_quiet(item.get("quiet")),
+        digest=_clock_time(item["digest"]) if "digest" in item else None,
     )
+
+
+def _quiet(text: str | None) -> QuietHours | None:
+    if text is None:
+        return None
+    begin, _, end = text.partition("-")
+    found = QuietHours(begin=_clock_time(begin), end=_clock_time(end))
+    if found.begin == found.end:
+        raise ValueError("quiet: begins when it ends; give two times, as in 22:00-07:00")
+    return found
+
+
+def _clock_time(value: object) -> time:
+    try:
+        return value if isinstance(value, time) else time.fromisoformat(str(value).strip())
+    except ValueError:
+        raise ValueError("quiet, digest: times of day, as in 22:00-07:00 or 07:30") from None
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() in {"true", "yes", "1"}:
+        return True
+    if value is None or str(value).lower() in {"false", "no", "0", ""}:
+        return False
+    raise ValueError("exercise: true or false")
 
 
 def _renditions(asked: Sequence[str], adapters: Mapping[str, Adapter]) -> tuple[str, ...]:
@@ -158,44 +195,65 @@ def _renditions(asked: Sequence[str], adapters: Mapping[str, Adapter]) -> tuple[
 
 
 def _endpoint(
-    item: Mapping[str, Any], recipient: RecipientId, folder: Path, policy: OutboundPolicy
+    item: Mapping[str, Any], recipient: RecipientId, folder: Path, known: Known
 ) -> Endpoint:
     _only(item, _ENDPOINT_KEYS)
     channel: ChannelName = item.get("channel")  # type: ignore[assignment]  # checked next
     if channel not in {"webhook", "email", "sms", "mesh"}:
         raise ValueError("channel: one of webhook, email, sms, mesh")
-    address = item.get("address")
+    address = _address(channel, item.get("address"), known)
+    key = _key(item, folder)
+    exercise = _flag(item.get("exercise"))
+    _check_sealing(channel, address, key, item)
+    route = item.get("route")
+    if route is not None and route not in known.routes:
+        raise ValueError("route: none of the mail routes in the configuration")
+    return Endpoint(
+        id=EndpointId(f"{recipient}/{channel}" + ("-exercise" if exercise else "")),
+        channel=channel,
+        address=address,
+        keys=(_held(key, item, known),) if key else (),
+        signing_secret=item.get("signing_secret"),
+        smime=item.get("smime"),
+        cbc_accepted=item.get("cbc_accepted"),
+        trust=_trust(item.get("trust", "confirmed")),
+        route=route,
+        step=_step(item.get("step", 1)),
+        exercise=exercise,
+    )
+
+
+def _address(channel: ChannelName, address: object, known: Known) -> str:
     if not isinstance(address, str):
         raise ValueError("address: required")  # noqa: TRY004 - a fault in the file, not a bug
-    if channel == "webhook":
-        check_https_url(address, policy=policy)
-    elif channel == "email":
-        check_mailbox(address)
-    elif channel == "mesh":
+    if channel == "mesh":
         address = check_mailbox_id(address)
-    else:
+    elif channel == "sms":
         address = check_phone(address)
-    key = _key(item, folder)
+    elif channel == "webhook":
+        check_https_url(address, policy=known.policy)
+    else:
+        check_mailbox(address)
+    if is_simulated(channel, address) and not known.simulator:
+        raise ValueError("address: the simulator's, and [simulator] enabled = true is not set")
+    return address
+
+
+def _check_sealing(
+    channel: ChannelName, address: str, key: RecipientKey | None, item: Mapping[str, Any]
+) -> None:
     if channel in {"webhook", "mesh"} and (key is None or key.form == "cms"):
         what = "webhook" if channel == "webhook" else "MESH mailbox"
         raise ValueError(f"key: a {what} needs an hpke or jwe key, or nothing may be sent to it")
     smime = item.get("smime")
-    if smime is not None and (smime != "gcm" or key is None or key.form != "cms"):
-        raise ValueError('smime: only "gcm", with key_form = "cms" and a certificate')
-    if key is not None and key.form == "cms" and address.lower() not in _names(key):
+    if smime not in {None, "gcm", "cbc"} or (smime and (key is None or key.form != "cms")):
+        raise ValueError('smime: "gcm" or "cbc", with key_form = "cms" and a certificate')
+    if (smime == "cbc") != ("cbc_accepted" in item):
+        raise ValueError(
+            'cbc_accepted: goes with smime = "cbc", and names the record of that agency\'s consent'
+        )
+    if key is not None and key.form == "cms" and not is_for(key, address):
         raise ValueError("key: the certificate is for another address")
-    return Endpoint(
-        id=EndpointId(f"{recipient}/{channel}"),
-        channel=channel,
-        address=address,
-        key=key,
-        signing_secret=item.get("signing_secret"),
-        smime=smime,
-    )
-
-
-def _names(key: RecipientKey) -> set[str]:
-    return {name.lower() for name in rfc822_names(key.public)}
 
 
 def _key(item: Mapping[str, Any], folder: Path) -> RecipientKey | None:
@@ -208,6 +266,59 @@ def _key(item: Mapping[str, Any], folder: Path) -> RecipientKey | None:
     if form not in {"hpke", "jwe", "cms"}:
         raise ValueError("key_form: one of hpke, jwe, cms")
     return recipient_key(form, text)
+
+
+def _held(key: RecipientKey, item: Mapping[str, Any], known: Known) -> HeldKey:
+    by = item.get("key_confirmed_by") or known.confirmed_by
+    stated = item.get("key_valid_until")
+    until = datetime.fromisoformat(str(stated)) if stated else None
+    if until is not None and until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    anchored = key.form == "cms" and item.get("trust") == "anchor"
+    return held_key(key, now=known.now, confirmed_by=by, valid_until=until, needs_vouching=anchored)
+
+
+def held_key(
+    key: RecipientKey,
+    *,
+    now: datetime,
+    confirmed_by: str | None,
+    valid_until: datetime | None = None,
+    needs_vouching: bool = False,
+) -> HeldKey:
+    """Return a key as the directory takes it in, with its certificate's own dates. Pure.
+
+    Raises:
+        BadKey: a certificate cannot be parsed.
+    """
+    begins: datetime | None = None
+    if key.form == "cms":
+        certificate = parse_certificate(key.public)
+        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        valid_until = min(valid_until, ends) if valid_until else ends
+    return HeldKey(
+        key=key,
+        added_at=now,
+        confirmed_at=now if confirmed_by else None,
+        confirmed_by=confirmed_by,
+        valid_from=begins,
+        valid_until=valid_until,
+        needs_vouching=needs_vouching,
+    )
+
+
+def _trust(text: object) -> Literal["anchor", "confirmed"]:
+    if text == "anchor":
+        return "anchor"
+    if text == "confirmed":
+        return "confirmed"
+    raise ValueError('trust: "anchor" (the certificate\'s chain too) or "confirmed"')
+
+
+def _step(value: object) -> int:
+    if not str(value).isdigit() or not 1 <= int(str(value)) <= MAX_STEP:
+        raise ValueError(f"step: 1 (at once) to {MAX_STEP}")
+    return int(str(value))
 
 
 def _associate(item: Mapping[str, Any] | None) -> AssociateDesignation | None:

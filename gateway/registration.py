@@ -1,7 +1,7 @@
 """Changing an instance's directory from the outside: each change one transaction, one entry."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import TypeAdapter
 
@@ -9,9 +9,10 @@ from gateway import clock
 from gateway.config import Config
 from gateway.disclosure_log import entry
 from gateway.instance import commit_one
-from gateway.model.ids import AgencyName
+from gateway.model.ids import AgencyName, EndpointId
+from gateway.model.keyring import HeldKey
 from gateway.model.party import Agency, Recipient
-from gateway.store.directory import add_agency, put_recipients
+from gateway.store.directory import add_agency, change_keys, put_recipients
 
 # Whose act a change on the command line is logged as.
 _OPERATOR = AgencyName("operator")
@@ -35,6 +36,27 @@ async def register_recipients(config: Config, recipients: Sequence[Recipient]) -
         for one in recipients
     ]
     await commit_one(config, put_recipients(recipients, entries, marker=clock.new_id("dir")))
+
+
+async def change_keys_of(
+    config: Config,
+    endpoint: EndpointId,
+    change: Callable[[tuple[HeldKey, ...]], tuple[HeldKey, ...]],
+    *,
+    action: str,
+    key_id: str,
+    by: str,
+) -> None:
+    """Change the keys of one endpoint; the entry names the key and who changed it.
+
+    Raises:
+        LookupError: there is no such endpoint.
+    """
+    logged = entry.directory(
+        at=clock.now(), action=action, subject=endpoint, actor=by, digest=key_id
+    )
+    unit = change_keys(endpoint, change, logged.encode(), marker=clock.new_id("dir"))
+    await commit_one(config, unit)
 
 
 def _entry(action: str, subject: str, content: bytes) -> bytes:

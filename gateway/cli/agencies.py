@@ -1,23 +1,17 @@
-"""`agencies add` and `recipients import`: changes to the directory, each one a log entry."""
+"""`agencies add`: a change to the directory, and a log entry."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import typer
 
-from adapters.registry import find_adapters
-from gateway.channels.outbound import OutboundPolicy
 from gateway.cli.exits import OK, Trouble, read_file
-from gateway.config import Config, load_config
+from gateway.config import load_config
 from gateway.instance import load_law
 from gateway.model.ids import AgencyName
-from gateway.model.party import Agency, Recipient
-from gateway.recipients_file import BadRecipients, Known, read_recipients
-from gateway.registration import register_agency, register_recipients
-from gateway.store import sqlite
-from gateway.store.directory import DirectoryConflict, recipients
+from gateway.model.party import Agency
+from gateway.registration import register_agency
+from gateway.store.directory import DirectoryConflict
 from keys.providers.secret_file import write_secret
 from keys.signing import SigningKey, parse_public, parse_shared
 
@@ -68,39 +62,4 @@ def add(
             " Classes: " + ", ".join(sorted(organisations)),
             err=True,
         )
-    return OK
-
-
-def _answering_to_nobody(config: Config, found: Sequence[Recipient]) -> list[str]:
-    """Return a line for each recipient whose manager is neither here nor in the directory."""
-    with closing(sqlite.open_reader(config.path(config.instance.database))) as reader:
-        known = {*recipients(reader), *(one.id for one in found)}
-    return [
-        f"{one.id}: manager: no recipient has that id"
-        for one in found
-        if one.manager is not None and one.manager not in known
-    ]
-
-
-def import_file(config_file: Path, file: Path) -> int:
-    """Import recipients, all or none."""
-    config = load_config(config_file)
-    policy = OutboundPolicy(
-        allowed_networks=config.webhook.allowed_networks,
-        allow_plain_http=config.webhook.allow_plain_http,
-    )
-    try:
-        found = read_recipients(
-            file,
-            Known(catalogues=load_law(config).catalogues, policy=policy, adapters=find_adapters()),
-        )
-    except BadRecipients as error:
-        raise Trouble("nothing was imported:\n  " + "\n  ".join(error.faults)) from None
-    strangers = _answering_to_nobody(config, found)
-    if strangers:
-        raise Trouble("nothing was imported:\n  " + "\n  ".join(strangers))
-    asyncio.run(register_recipients(config, found))
-    for one in found:
-        channels = ", ".join(endpoint.channel for endpoint in one.endpoints)
-        typer.echo(f"{one.id}: {one.role} by {channels}")
     return OK

@@ -9,10 +9,17 @@ from typing import Annotated
 import typer
 
 from gateway.cli.adapters_commands import adapters
+from gateway.cli.alerts_commands import alerts
+from gateway.cli.deliveries_commands import deliveries
+from gateway.cli.directory_commands import agencies, recipients
 from gateway.cli.duties_commands import duties
 from gateway.cli.exits import reported
+from gateway.cli.keys_commands import keys
+from gateway.cli.log_commands import log
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption
 from gateway.cli.person_commands import decisions, person
 from gateway.cli.policy_commands import policy
+from gateway.cli.verify_commands import verify
 
 app = typer.Typer(
     name="throughgate",
@@ -22,32 +29,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-verify = typer.Typer(
-    help="Check things without an instance. Prints the verdict and its reason, never content.",
-    no_args_is_help=True,
-)
-agencies = typer.Typer(help="Agencies that may post events.", no_args_is_help=True)
-recipients = typer.Typer(help="Recipients that may be told.", no_args_is_help=True)
-log = typer.Typer(help="The disclosure log of an instance.", no_args_is_help=True)
-keys = typer.Typer(help="Keys for agencies and recipients.", no_args_is_help=True)
 app.add_typer(verify, name="verify")
 app.add_typer(agencies, name="agencies")
 app.add_typer(recipients, name="recipients")
 app.add_typer(log, name="log")
 app.add_typer(keys, name="keys")
+app.add_typer(alerts, name="alerts")
+app.add_typer(deliveries, name="deliveries")
 app.add_typer(duties, name="duties")
 app.add_typer(person, name="person")
 app.add_typer(decisions, name="decisions")
 app.add_typer(policy, name="policy")
 app.add_typer(adapters, name="adapters")
-
-ConfigOption = Annotated[
-    Path,
-    typer.Option(
-        "--config", envvar="THROUGHGATE_CONFIG", help="Configuration file of the instance."
-    ),
-]
-_DEFAULT_CONFIG = Path("throughgate.toml")
 
 
 @app.command()
@@ -80,7 +73,7 @@ def init(
 @app.command()
 @reported
 def serve(
-    config: ConfigOption = _DEFAULT_CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes sharing the store.")] = 1,
     slot: Annotated[int, typer.Option(hidden=True)] = -1,
     slots: Annotated[int, typer.Option(hidden=True)] = 1,
@@ -119,11 +112,17 @@ def open_alert(
         str | None,
         typer.Option(help="Write this form of it instead, as visor:xml; - for the only one."),
     ] = None,
+    accept_cbc: Annotated[
+        bool, typer.Option("--accept-cbc", help="Open mail under the weaker cipher too.")
+    ] = False,
+    signed_by: Annotated[
+        Path | None, typer.Option(help="The gateway's mail certificate: mail must be its.")
+    ] = None,
 ) -> int:
     """Open an alert with the recipient's own key; the plaintext goes to standard output."""
     from gateway.cli.open import open_file
 
-    return open_file(file, key, form=form)
+    return open_file(file, key, form=form, accept_cbc=accept_cbc, signed_by=signed_by)
 
 
 @app.command()
@@ -152,7 +151,7 @@ def stats(
         Path | None,
         typer.Option("--return", help="Also write the annual return: FILE.csv or FILE.xlsx."),
     ] = None,
-    config: ConfigOption = _DEFAULT_CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Count the annual MAPPA tables from the event store, or check printed ones."""
     from gateway.cli import stats as command
@@ -170,180 +169,3 @@ def stats(
         annual_return=annual_return,
     )
     return command.report(config, wanted)
-
-
-@agencies.command("add")
-@reported
-def add_agency(
-    name: str,
-    urn: Annotated[str, typer.Option(help="CloudEvents source of everything it posts.")],
-    public_key: Annotated[Path | None, typer.Option(help="File with its whpk_ key.")] = None,
-    new_key: Annotated[
-        Path | None, typer.Option(help="Make a key pair; write the private here.")
-    ] = None,
-    organisation_class: Annotated[
-        str, typer.Option("--class", help="Its class in policies/organisations.toml.")
-    ] = "other",
-    kinds: Annotated[str, typer.Option(help="Patterns of kinds it may post, by spaces.")] = "*",
-    config: ConfigOption = _DEFAULT_CONFIG,
-) -> int:
-    """Register an agency with its public key, or with a key pair made for it."""
-    from gateway.cli.directory import add
-
-    return add(
-        config, name, urn, public_key, new_key, organisation_class=organisation_class, kinds=kinds
-    )
-
-
-@recipients.command("import")
-@reported
-def import_recipients(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml|csv")],
-    config: ConfigOption = _DEFAULT_CONFIG,
-) -> int:
-    """Add or replace recipients from a file: all of it, or none."""
-    from gateway.cli.directory import import_file
-
-    return import_file(config, file)
-
-
-@keys.command("new")
-@reported
-def new_key(
-    form: Annotated[str, typer.Argument(help="hpke, jwe, signing, or secret")],
-    file: Annotated[Path, typer.Argument(help="Where to write the private key (mode 0600).")],
-) -> int:
-    """Make a key pair (or a shared secret); prints what to give to the gateway."""
-    from gateway.cli.keys import make
-
-    return make(form, file)
-
-
-@keys.command("show")
-@reported
-def show_keys(config: ConfigOption = _DEFAULT_CONFIG) -> int:
-    """Print the gateway's own public keys: what recipients and auditors need."""
-    from gateway.cli.keys import show
-
-    return show(config)
-
-
-@log.command("checkpoint")
-@reported
-def log_checkpoint(config: ConfigOption = _DEFAULT_CONFIG) -> int:
-    """Print the newest signed checkpoint."""
-    from gateway.cli.log import checkpoint
-
-    return checkpoint(config)
-
-
-@log.command("prove")
-@reported
-def log_prove(
-    index: Annotated[int, typer.Argument(min=0, help="Index of the entry.")],
-    config: ConfigOption = _DEFAULT_CONFIG,
-) -> int:
-    """Print a tlog-proof that an entry is in the newest checkpoint."""
-    from gateway.cli.log import prove
-
-    return prove(config, index)
-
-
-@log.command("justification")
-@reported
-def log_justification(
-    index: Annotated[int, typer.Argument(min=0, help="Index of the consultation's entry.")],
-    by: Annotated[str, typer.Option(help="Role or staff id of who asks; it enters the log.")],
-    config: ConfigOption = _DEFAULT_CONFIG,
-) -> int:
-    """Print why a person's record was read, in its reader's words. Asking is logged."""
-    from gateway.cli.log import justification
-
-    return justification(config, index, by=by)
-
-
-@log.command("verify")
-@reported
-def log_verify(config: ConfigOption = _DEFAULT_CONFIG) -> int:
-    """Rebuild the whole tree of this instance and check every checkpoint and alert proof."""
-    from gateway.cli.log import verify_instance
-
-    return verify_instance(config)
-
-
-@verify.command("event")
-@reported
-def verify_event(
-    file: Path,
-    adapter: Annotated[str | None, typer.Option(help="The agency format the file is in.")] = None,
-    source: Annotated[
-        str, typer.Option(help="Agency URN to put on translated events.")
-    ] = "urn:throughgate:agency:unknown",
-    as_json: Annotated[bool, typer.Option("--json", help="Report the verdict as JSON.")] = False,
-) -> int:
-    """Would receive accept this file? Prints the canonical events, one a line."""
-    from gateway.cli.verify import event
-
-    return event(file, adapter=adapter, source=source, as_json=as_json)
-
-
-@verify.command("webhook")
-@reported
-def verify_webhook(
-    body: Path,
-    headers: Annotated[Path, typer.Option(help="JSON object of the request's headers.")],
-    secret: Annotated[str | None, typer.Option(help="whsec_...")] = None,
-    public_key: Annotated[str | None, typer.Option(help="whpk_...")] = None,
-    now: Annotated[int | None, typer.Option(help="Seconds since 1970 to judge the age by.")] = None,
-) -> int:
-    """Check a Standard Webhooks signature over a body."""
-    from gateway.cli.verify import webhook
-
-    return webhook(body, headers, secret=secret, public_key=public_key, now=now)
-
-
-@verify.command("inclusion")
-@reported
-def verify_inclusion(file: Path) -> int:
-    """Check an inclusion proof: {leafIdx, treeSize, leafHash, root, proof}."""
-    from gateway.cli.verify_log import inclusion
-
-    return inclusion(file)
-
-
-@verify.command("consistency")
-@reported
-def verify_consistency(file: Path) -> int:
-    """Check a consistency proof: {size1, size2, root1, root2, proof}."""
-    from gateway.cli.verify_log import consistency
-
-    return consistency(file)
-
-
-@verify.command("checkpoint")
-@reported
-def verify_checkpoint(
-    note: Path, key: Annotated[str, typer.Option(help="vkey of the log, or a file holding it.")]
-) -> int:
-    """Check a signed checkpoint against the log's key."""
-    from gateway.cli.verify_log import checkpoint
-
-    return checkpoint(note, key)
-
-
-@verify.command("log")
-@reported
-def verify_whole_log(
-    target: Annotated[str, typer.Argument(metavar="DIR|URL")],
-    key: Annotated[
-        str | None, typer.Option(help="vkey you trust, or a file; else the one the log claims.")
-    ] = None,
-    held: Annotated[
-        Path | None,
-        typer.Option(help="A checkpoint you kept: finds a log cut back or rewritten since."),
-    ] = None,
-) -> int:
-    """Rebuild the whole tree; every checkpoint signed and consistent with the next."""
-    from gateway.cli.verify_log import log as check
-
-    return check(target, key, held=held)

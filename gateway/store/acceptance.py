@@ -184,6 +184,7 @@ def _store(
         received_at=context.now,
         groups=canonical.groups,
         corrects=recognised.corrects,
+        exercise=canonical.exercise,
     )
 
 

@@ -26,13 +26,13 @@ class Unread:
 def everyone(
     connection: apsw.Connection, sealed: SealedStore, unread: Unread
 ) -> Iterator[tuple[PersonRef, list[Event]]]:
-    """Yield every person with their events as they now stand, merged records as one.
+    """Yield every real person with their events as they now stand, merged records as one.
 
     One person is in memory at a time; all are read from one snapshot. Reads only.
     """
     with connection:
         persons = connection.execute(
-            "SELECT ref FROM person WHERE merged_into IS NULL ORDER BY ref"
+            "SELECT ref FROM person WHERE merged_into IS NULL AND exercise = 0 ORDER BY ref"
         )
         for (ref,) in persons:
             try:

@@ -1,12 +1,15 @@
 """The directory: agencies that may post and recipients that may be told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import apsw
 from pydantic import TypeAdapter
 
-from gateway.model.ids import AgencyName, RecipientId
-from gateway.model.party import Agency, Recipient
+from gateway.mailboxes import is_for
+from gateway.model.ids import AgencyName, EndpointId, RecipientId
+from gateway.model.keyring import HeldKey, joined
+from gateway.model.party import Agency, Endpoint, Recipient
 from gateway.store.group_commit import Staged, Unit
 
 _AGENCY = TypeAdapter(Agency)
@@ -60,18 +63,76 @@ def add_agency(agency: Agency, entry: bytes, *, marker: str) -> Unit[None]:
 def put_recipients(
     found: Sequence[Recipient], entries: Sequence[bytes], *, marker: str
 ) -> Unit[None]:
-    """Return the unit that adds or replaces recipients, all or none."""
+    """Return the unit that adds or replaces recipients, all or none. Keys that an endpoint has stay
+    with it, but for certificates of another mailbox than it has now; those brought are added."""
 
     def unit(connection: apsw.Connection) -> Staged[None]:
+        held = recipients(connection)
         connection.executemany(
             "INSERT INTO recipient (id, body) VALUES (?, ?)"
             " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-            [(one.id, _RECIPIENT.dump_json(one).decode()) for one in found],
+            [(one.id, _dumped(_with_keys(one, held.get(one.id)))) for one in found],
         )
         _mark(connection, marker)
         return Staged(None, entries)
 
     return unit
+
+
+def change_keys(
+    endpoint: EndpointId,
+    change: Callable[[tuple[HeldKey, ...]], tuple[HeldKey, ...]],
+    entry: bytes,
+    *,
+    marker: str,
+) -> Unit[None]:
+    """Return the unit that changes the keys of one endpoint.
+
+    Raises (from the unit):
+        LookupError: there is no such endpoint.
+        What `change` raises: then nothing is changed.
+    """
+
+    def unit(connection: apsw.Connection) -> Staged[None]:
+        for recipient in recipients(connection).values():
+            if any(one.id == endpoint for one in recipient.endpoints):
+                changed = tuple(
+                    replace(one, keys=change(one.keys)) if one.id == endpoint else one
+                    for one in recipient.endpoints
+                )
+                connection.execute(
+                    "UPDATE recipient SET body = ? WHERE id = ?",
+                    (_dumped(replace(recipient, endpoints=changed)), recipient.id),
+                )
+                _mark(connection, marker)
+                return Staged(None, [entry])
+        raise LookupError(endpoint)
+
+    return unit
+
+
+def _with_keys(brought: Recipient, held: Recipient | None) -> Recipient:
+    if held is None:
+        return brought
+    keys = {one.id: one.keys for one in held.endpoints}
+    endpoints = tuple(_keeping(one, keys.get(one.id, ())) for one in brought.endpoints)
+    return replace(brought, endpoints=endpoints)
+
+
+def _keeping(endpoint: Endpoint, held: Sequence[HeldKey]) -> Endpoint:
+    """Return an endpoint as brought, with the keys held; what its certificates rest on is as it
+    says now."""
+    anchored = endpoint.trust == "anchor"
+    kept = [one for one in held if one.key.form != "cms" or is_for(one.key, endpoint.address)]
+    keys = tuple(
+        replace(one, needs_vouching=anchored) if one.key.form == "cms" else one
+        for one in joined(kept, endpoint.keys)
+    )
+    return replace(endpoint, keys=keys)
+
+
+def _dumped(recipient: Recipient) -> str:
+    return _RECIPIENT.dump_json(recipient).decode()
 
 
 def _shared(agency: Agency, other: Agency) -> str | None:

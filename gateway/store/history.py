@@ -42,6 +42,7 @@ _CONCERNS: Final = (
     " AND state IN ('held', 'decided')"
     " AND person IN (SELECT ref FROM person WHERE ref = ?1 OR merged_into = ?1)"
 )
+_BARE: Final = frozenset({"CHASE", "TEST"})  # they tell nothing of anybody
 _BY_ALERT: Final = " GROUP BY outbox.alert ORDER BY 7"
 
 
@@ -126,7 +127,11 @@ def alerts_to_person_since(
 def standing(alerts: Iterable[Alert]) -> list[Alert]:
     """Return, of alerts in order, the newest that each recipient was told of each event; none
     where that is a recall. Pure."""
-    newest = {(alert.event, alert.recipient): alert for alert in alerts if alert.told}
+    newest = {
+        (alert.event, alert.recipient): alert
+        for alert in alerts
+        if alert.told and alert.message not in _BARE
+    }
     return [alert for alert in newest.values() if alert.message != "RECALL"]
 
 
@@ -179,6 +184,7 @@ def _past(row: Sequence[Any], sealed: SealedStore) -> Past:
         received_at=received,
         groups=canonical.groups,
         corrects=corrects,
+        exercise=canonical.exercise,
     )
     return Past(event=event, state=state)
 

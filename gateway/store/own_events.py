@@ -43,13 +43,19 @@ def insert_own(
         groups: Facts it states, if any.
         note: Sealed beside it: who did it at the gateway and why.
     """
+    wrapped, root, exercise = connection.execute(
+        "SELECT wrapped_key, COALESCE(merged_into, ref), exercise FROM person WHERE ref = ?",
+        (record,),
+    ).get
     canonical = CanonicalEvent(
-        id=ref, source=SOURCE, kind=kind, occurred_at=now, groups=groups or {}
+        id=ref,
+        source=SOURCE,
+        kind=kind,
+        occurred_at=now,
+        groups=groups or {},
+        exercise=bool(exercise),
     )
     content = orjson.dumps(canonical.to_cloudevent(), option=orjson.OPT_SORT_KEYS)
-    wrapped, root = connection.execute(
-        "SELECT wrapped_key, COALESCE(merged_into, ref) FROM person WHERE ref = ?", (record,)
-    ).get
     key = sealed.data_key(record, wrapped)
     connection.execute(
         "INSERT INTO event (ref, agency, source_mac, content_mac, person, kind, state, slot,"
@@ -75,4 +81,5 @@ def insert_own(
         occurred_at=now,
         received_at=now,
         groups=canonical.groups,
+        exercise=canonical.exercise,
     )

@@ -38,8 +38,9 @@ class Act:
 
 
 def exists(connection: apsw.Connection, ref: str) -> bool:
-    """Say whether there is a record of this reference. Reads only."""
-    return bool(connection.execute("SELECT 1 FROM person WHERE ref = ?", (ref,)).get)
+    """Say whether there is a record of this reference that was not erased. Reads only."""
+    where = "ref = ? AND length(wrapped_key) > 0"
+    return bool(connection.execute(f"SELECT 1 FROM person WHERE {where}", (ref,)).get)  # noqa: S608
 
 
 def find(
@@ -91,6 +92,7 @@ def merge(survivor: PersonRef, absorbed: PersonRef, act: Act) -> Unit[EventRef]:
 
     def unit(connection: apsw.Connection) -> Staged[EventRef]:
         _must_exist(connection, survivor, absorbed)
+        _must_be_alike(connection, survivor, absorbed)
         ref = EventRef(act.new_id("evt"))
         joined = join(connection, survivor, absorbed, id_=act.new_id("mrg"), event=ref, now=act.now)
         if joined is None:
@@ -100,6 +102,14 @@ def merge(survivor: PersonRef, absorbed: PersonRef, act: Act) -> Unit[EventRef]:
         return Staged(ref, [logged])
 
     return unit
+
+
+def _must_be_alike(connection: apsw.Connection, one: PersonRef, other: PersonRef) -> None:
+    kinds = connection.execute(
+        "SELECT count(DISTINCT exercise) FROM person WHERE ref IN (?, ?)", (one, other)
+    ).get
+    if kinds != 1:
+        raise NotPossible("one record is of exercises only and the other of somebody real")
 
 
 def unmerge(one: PersonRef, other: PersonRef, act: Act) -> Unit[EventRef]:

@@ -4,7 +4,6 @@ Identifiers are looked up by keyed digest, dates of birth and names compared by 
 a person is opened here.
 """
 
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -12,7 +11,7 @@ from datetime import date, datetime
 import apsw
 
 from gateway.disclosure_log import entry
-from gateway.model.event import CanonicalEvent, Event, FactsByGroup
+from gateway.model.event import CanonicalEvent, Event
 from gateway.model.identifiers import is_placeholder
 from gateway.model.ids import AgencyName, EventRef, PersonRef, TaskId
 from gateway.people import (
@@ -20,13 +19,20 @@ from gateway.people import (
     Doubt,
     Known,
     Resolution,
+    family_name,
     matching_identifiers,
     resolve,
     unmatched_nhs_number,
 )
 from gateway.store.merges import join, part, parted_by_a_person, root
 from gateway.store.own_events import insert_own
-from gateway.store.sealed import SealedStore, birth_mac, identifier_mac
+from gateway.store.sealed import (
+    Digests,
+    ExerciseDigests,
+    SealedStore,
+    birth_mac,
+    identifier_mac,
+)
 from gateway.store.tasks import Task, open_task
 
 NewId = Callable[[str], str]  # prefix -> a fresh prefixed UUIDv7
@@ -118,14 +124,18 @@ class Recognising:
         person = root(self.connection, record) if known or found.absorb else record
         return Recognised(record=record, person=person)
 
+    @property
+    def _digests(self) -> Digests:
+        sealed = self.accepting.sealed
+        return ExerciseDigests(sealed) if self.canonical.exercise else sealed
+
     def _matches(self) -> tuple[dict[str, Known | None], dict[str, bytes]]:
         """Return whom each identifier names, and its digest."""
         texts = matching_identifiers(self.canonical.groups, today=self.accepting.today)
-        sealed = self.accepting.sealed
-        macs = {kind: identifier_mac(sealed, kind, text) for kind, text in texts.items()}
+        macs = {kind: identifier_mac(self._digests, kind, text) for kind, text in texts.items()}
         superseded = self.canonical.groups.get("identifiers", {}).get(SUPERSEDED)
         if isinstance(superseded, str):
-            macs[SUPERSEDED] = identifier_mac(sealed, "noms", superseded)
+            macs[SUPERSEDED] = identifier_mac(self._digests, "noms", superseded)
         held = self._known(list(macs.values()))
         return {kind: held.get(mac) for kind, mac in macs.items()}, macs
 
@@ -150,7 +160,7 @@ class Recognising:
 
     def _born(self) -> bytes | None:
         stated = self.canonical.groups.get("identity", {}).get("date_of_birth")
-        return birth_mac(self.accepting.sealed, stated) if isinstance(stated, str) else None
+        return birth_mac(self._digests, stated) if isinstance(stated, str) else None
 
     def _revision(
         self, corrects: str, matches: Mapping[str, Known | None], born: bytes | None
@@ -158,8 +168,12 @@ class Recognising:
         """An event that revises another is about whom that one is; it joins nothing."""
         row = self.connection.execute(
             "SELECT event.ref, person.ref, COALESCE(merged_into, person.ref) FROM event"
-            " JOIN person ON person.ref = event.person WHERE source_mac = ?",
-            (self.accepting.sealed.mac("source", self.canonical.source, corrects),),
+            " JOIN person ON person.ref = event.person"
+            " WHERE source_mac = ? AND person.exercise = ? AND length(wrapped_key) > 0",
+            (
+                self.accepting.sealed.mac("source", self.canonical.source, corrects),
+                int(self.canonical.exercise),
+            ),
         ).fetchone()
         if row is None:
             raise CorrectsUnknown
@@ -180,7 +194,7 @@ class Recognising:
 
     def _with_birth(self, doubts: tuple[Doubt, ...], born: bytes) -> dict[str, bytes]:
         """Return digests of doubtful identifiers together with the date of birth stated."""
-        mac = self.accepting.sealed.mac
+        mac = self._digests.mac
         _, macs = self._matches()
         kinds = [kind for doubt in doubts for kind in doubt.identifiers]
         return {kind: mac("identifier-born", macs[kind], born) for kind in kinds}
@@ -188,8 +202,9 @@ class Recognising:
     def _make(self, found: Resolution, born: bytes | None) -> PersonRef:
         record = PersonRef(self.accepting.new_id("per"))
         self.connection.execute(
-            "INSERT INTO person (ref, wrapped_key, facts, version, born) VALUES (?, ?, NULL, 0, ?)",
-            (record, self.accepting.sealed.new_person(record), born),
+            "INSERT INTO person (ref, wrapped_key, facts, version, born, exercise)"
+            " VALUES (?, ?, NULL, 0, ?, ?)",
+            (record, self.accepting.sealed.new_person(record), born, int(self.canonical.exercise)),
         )
         self.gathered.made.append(record)
         if found.apart and born is not None:
@@ -287,7 +302,7 @@ class Recognising:
         kinds = ("nhs_number",)
         if is_placeholder(number):
             return [Doubt(kind="nhs-number-placeholder", identifiers=kinds)]
-        mac = identifier_mac(self.accepting.sealed, "nhs_number", number)
+        mac = identifier_mac(self._digests, "nhs_number", number)
         holder = self._known([mac]).get(mac)
         if holder is not None and holder.root != root(self.connection, record):
             return [Doubt(kind="nhs-number-unverified", identifiers=kinds, others=(holder.root,))]
@@ -301,10 +316,10 @@ class Recognising:
             self.connection.execute(
                 "UPDATE person SET born = ? WHERE ref = ? AND born IS NULL", (born, record)
             )
-        name = _family_name(self.canonical.groups)
+        name = family_name(self.canonical.groups)
         if name is None:
             return []
-        mac = self.accepting.sealed.mac("likeness", name, born)
+        mac = self._digests.mac("likeness", name, born)
         self.connection.execute(
             "INSERT OR IGNORE INTO person_likeness (mac, person) VALUES (?, ?)", (mac, record)
         )
@@ -330,11 +345,3 @@ class Recognising:
                     at=self.accepting.now, code=doubt.kind, agency=self.agency, event=self.ref
                 )
                 self.gathered.entries.append(warning.encode())
-
-
-def _family_name(groups: FactsByGroup) -> str | None:
-    """Return a family name as names are compared: case, width and outer spaces apart."""
-    stated = groups.get("identity", {}).get("family_name")
-    if not isinstance(stated, str):
-        return None
-    return unicodedata.normalize("NFKC", stated).casefold().strip()
