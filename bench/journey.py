@@ -25,6 +25,7 @@ from gateway.disclosure_log.fsck import check_log
 from gateway.disclosure_log.sources import DirectorySource
 from gateway.instance import CONFIG_NAME, VKEY_NAME, create
 from gateway.model.ids import EndpointId, RecipientId
+from gateway.model.keyring import confirmed
 from gateway.model.party import Endpoint, Recipient
 from gateway.registration import register_agency, register_recipients
 from keys import hpke
@@ -124,11 +125,14 @@ async def _make(folder: Path, port: int, key: SigningKey, recipient: Recipient) 
 
 
 def _recipient(url: str, private: str) -> Recipient:
+    key = recipient_key("hpke", hpke.public_of(private))
     webhook = Endpoint(
         id=EndpointId("police-ppu/webhook"),
         channel="webhook",
         address=url,
-        key=recipient_key("hpke", hpke.public_of(private)),
+        keys=(
+            confirmed(key, at=clock.now(), by="bench"),
+        ),
         signing_secret=generate_shared_secret(),
     )
     return Recipient(

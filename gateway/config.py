@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gateway.config_escalation import EscalationConfig, OperatorConfig
+from gateway.config_keys import KeysConfig
+from gateway.config_mail import MailBouncesConfig, MailRouteConfig
+from gateway.config_pickup import PickUpConfig
+from gateway.config_sms import SmsConfig
 
 NAME_PATTERN = r"^[a-z0-9.\-/]{1,100}$"
 
@@ -25,13 +31,26 @@ class InstanceConfig(_Section):
     """Who this gateway is, and where its own files are (relative to the configuration)."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]  # origin line of the log
-    public_url: str = "https://localhost"  # where a notice tells people to sign in
+    public_url: str = "https://localhost"  # where recipients reach the pages of this gateway
     database: Path = Path("throughgate.db")
     key_encryption_key: Path = Path("keys/key-encryption-key")
     log_key: Path = Path("keys/log-key")
     signing_key: Path = Path("keys/signing-key")
     mail_certificate: Path = Path("keys/mail-certificate.pem")
     mail_key: Path = Path("keys/mail-key.pem")
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.query:
+            raise ValueError("an https URL without a query")
+        return url.rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """The name that the world knows this gateway by."""
+        return urlsplit(self.public_url).hostname or ""
 
 
 class HttpConfig(_Section):
@@ -73,6 +92,14 @@ class WebhookConfig(_Section):
     allowed_networks: tuple[Network, ...] = ()
     allow_plain_http: bool = False  # to loopback addresses named above, and nowhere else
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 20
+    certificate: Path | None = None  # for receivers that ask for one: PEM, with `key`
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _certificate_is_whole(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        return self
 
 
 class EmailConfig(_Section):
@@ -86,15 +113,23 @@ class EmailConfig(_Section):
     ca_file: Path | None = None
     username: str | None = None
     password_file: Path | None = None
+    route: tuple[MailRouteConfig, ...] = ()
+    bounces: MailBouncesConfig | None = None
 
 
-class SmsConfig(_Section):
-    """GOV.UK Notify."""
+class CertificatesConfig(_Section):
+    """Whom recipients' certificates may rest on, where the directory says trust = "anchor"."""
 
-    base_url: str = "https://api.notifications.service.gov.uk"
-    api_key_file: Path
-    template_id: str
-    ca_file: Path | None = None
+    anchors: tuple[Path, ...] = ()  # PEM files
+    revocation: Literal["required", "when-stated", "none"] = "required"
+    stale_after_h: Annotated[float, Field(gt=0, le=31 * 24)] = 72  # no older word is believed
+    refresh_s: Annotated[float, Field(ge=10, le=86_400)] = 6 * 3600
+
+
+class SimulatorConfig(_Section):
+    """Addresses that behave as they are named and reach nobody: for integrators."""
+
+    enabled: bool = False
 
 
 class MeshConfig(_Section):
@@ -132,6 +167,11 @@ class DeliveryConfig(_Section):
         7200,
     )
     give_up_after_s: Annotated[float, Field(gt=0)] = 3 * 24 * 3600
+    per_minute: Annotated[int, Field(ge=1)] | None = None  # to an endpoint that states no rate
+    breaker_failures: Annotated[int, Field(ge=1, le=1000)] = 5  # in a row, and it is left alone
+    breaker_first_s: Annotated[float, Field(gt=0)] = 30  # the first time; then twice as long
+    breaker_longest_s: Annotated[float, Field(gt=0)] = 900
+    step_after_s: Annotated[float, Field(ge=0)] = 600  # a routine alert waits for a dead end
 
 
 class _FeedConfig(_Section):
@@ -235,6 +275,8 @@ class Config(_Section):
 
     instance: InstanceConfig
     http: HttpConfig = HttpConfig()
+    keys: KeysConfig = KeysConfig()
+    certificates: CertificatesConfig = CertificatesConfig()
     log: LogConfig = LogConfig()
     policy: PolicyConfig = PolicyConfig()
     webhook: WebhookConfig = WebhookConfig()
@@ -242,9 +284,14 @@ class Config(_Section):
     sms: SmsConfig | None = None
     mesh: MeshConfig | None = None
     delivery: DeliveryConfig = DeliveryConfig()
+    pick_up: PickUpConfig = PickUpConfig()
+    escalation: EscalationConfig = EscalationConfig()
+    operator: OperatorConfig = OperatorConfig()
+    simulator: SimulatorConfig = SimulatorConfig()
     feed: tuple[FeedConfig, ...] = ()
     table: tuple[TableConfig, ...] = ()
-    home: Path = Field(default=Path(), exclude=True)
+    home: Path = Field(default=Path(), exclude=True)  # its folder
+    file: Path = Field(default=Path(), exclude=True)  # itself
 
     @model_validator(mode="after")
     def _feeds_have_names_of_their_own(self) -> Self:
@@ -272,10 +319,13 @@ def load_config(file: Path) -> Config:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise BadConfig(f"{file} is not TOML: {error}") from None
-    if "home" in values:
-        raise BadConfig("home: no such key")
+    for own in ("home", "file"):
+        if own in values:
+            raise BadConfig(f"{own}: no such key")
     try:
-        return Config.model_validate({**values, "home": file.resolve().parent})
+        return Config.model_validate(
+            {**values, "home": file.resolve().parent, "file": file.resolve()}
+        )
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"

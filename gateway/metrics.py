@@ -21,10 +21,28 @@ ATTEMPTS = Counter(
     ["channel", "state"],
     registry=REGISTRY,
 )
+BREAKER_CHANGES = Counter(
+    "throughgate_breaker_changes_total",
+    "Endpoints that were left alone (opened) or answered again (closed)",
+    ["channel", "change"],
+    registry=REGISTRY,
+)
+BREAKERS_OPEN = Gauge(
+    "throughgate_breakers_open",
+    "Endpoints left alone now, since they failed again and again",
+    ["channel"],
+    registry=REGISTRY,
+)
 RENDITIONS = Counter(
     "throughgate_renditions_total",
     "Alerts put into a recipient's own form, by form and outcome: made, declined or failed",
     ["form", "outcome"],
+    registry=REGISTRY,
+)
+TEXTS_HEARD = Counter(
+    "throughgate_texts_heard_total",
+    "Receipts of texts and replies to them that were posted here, by verdict",
+    ["what", "verdict"],
     registry=REGISTRY,
 )
 FED = Counter(
@@ -44,4 +62,10 @@ UNDECIDED = Gauge(
 )
 KEY_PROBLEMS = Counter(
     "throughgate_key_problems_total", "Endpoints whose key could not be used", registry=REGISTRY
+)
+BOUNCES = Counter(
+    "throughgate_bounces_total",
+    "Reports of what became of mail, by code",
+    ["code"],
+    registry=REGISTRY,
 )

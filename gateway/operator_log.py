@@ -15,8 +15,8 @@ from structlog.typing import EventDict, WrappedLogger
 FIELDS: Final = frozenset(
     {
         "event", "level", "timestamp", "adapter", "alert", "agency", "attempt", "channel", "code",
-        "count", "error", "event_ref", "feed", "form", "kind", "mesh_id", "outcome", "path", "port",
-        "recipient", "rulebook", "size", "slot", "workers",
+        "count", "endpoint", "error", "event_ref", "feed", "form", "kind", "mesh_id", "outcome",
+        "path", "port", "recipient", "rulebook", "size", "slot", "subject", "workers",
     }
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ from adapters.contract import Adapter
 from adapters.kit.framing import MAX_MESSAGE_BYTES
 from gateway import clock
 from gateway.consequences import Consequences, Follows, Waits
-from gateway.deliver import MAX_IN_MEMORY, Deliverer
+from gateway.deliver import Deliverer
 from gateway.directory import Directory
 from gateway.disclose import Disclosing
 from gateway.disclosure_log import entry
@@ -27,6 +27,7 @@ from gateway.event_queue import EventQueue, Pushback
 from gateway.feeds.contract import Answer
 from gateway.feeds.seen import Seen
 from gateway.feeds.verdict import verdict
+from gateway.incidents import Code
 from gateway.law import Law
 from gateway.metrics import DECISIONS, EVENTS, KEY_PROBLEMS
 from gateway.model.event import Event
@@ -42,13 +43,13 @@ from gateway.receive import (
     receive,
     receive_fed,
 )
-from gateway.store import outbox
 from gateway.store.acceptance import Acceptance
 from gateway.store.decisions import commit, hold, quarantine, rows_of
 from gateway.store.group_commit import Staged
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
 from gateway.store.tasks import Task, approved_disclosures
+from keys.providers.problem import ProviderProblem
 
 QUARANTINE_AFTER: Final = 5  # failures to decide one event
 SWEEP_EVERY_S: Final = 1.0
@@ -74,6 +75,7 @@ class Pipeline:
         clock: Callable[[], datetime],
         new_id: Callable[[str], str],
         undecided_bound: int,
+        report: Callable[[Code, str], None],
         chase: Loop | None = None,
     ) -> None:
         self._store = store
@@ -83,6 +85,7 @@ class Pipeline:
         self._clock = clock
         self._new_id = new_id
         self._bound = undecided_bound
+        self._report = report  # tells the operator: a code, and what it is about
         self._queue = EventQueue()
         self._posting = 0  # requests being accepted now
         self._chase = chase
@@ -201,7 +204,11 @@ class Pipeline:
             asyncio.create_task(self._decide_loop(), name=f"decide-{number}")
             for number in range(DECIDED_AT_ONCE)
         ]
-        loops: dict[str, Loop] = {"sweep": self._sweep_loop, **beside}
+        loops: dict[str, Loop] = {
+            "sweep": self._sweep_loop,
+            "deliver": self._deliverer.run,
+            **beside,
+        }
         if self._store.slot == 0:
             loops["carry-out"] = self._carry_out_loop
         if self._chase is not None:
@@ -233,7 +240,9 @@ class Pipeline:
     async def _set_aside(self, event: Event, error: Exception) -> None:
         """Count a failed decision; the sweep brings the event back until it is quarantined."""
         _LOG.error("cannot decide", error=type(error).__name__, event_ref=event.ref)
-        if isinstance(error, StoreUnavailable):
+        if isinstance(error, ProviderProblem):
+            self._report("provider-unavailable", "keys")
+        if isinstance(error, StoreUnavailable | ProviderProblem):
             return  # the store's trouble is not the event's
         await self._quarantine(event.ref, event.agency, after=QUARANTINE_AFTER)
 
@@ -242,7 +251,8 @@ class Pipeline:
             at=self._clock(), code="event-quarantined", agency=agency, event=ref
         )
         with contextlib.suppress(StoreUnavailable):
-            await self._store.commit(quarantine(ref, logged.encode(), after=after))
+            if await self._store.commit(quarantine(ref, logged.encode(), after=after)):
+                self._report("quarantined", agency)
 
     async def _sweep_loop(self) -> None:
         while True:
@@ -250,7 +260,7 @@ class Pipeline:
             await asyncio.sleep(SWEEP_EVERY_S)
 
     async def _fill(self) -> None:
-        """Take up undecided events and due outbox rows that are not in memory."""
+        """Take up undecided events that are not in memory."""
         if len(self._queue) <= self._bound // 2:
             found, unopened = self._store.undecided(
                 limit=self._bound, now=self._clock(), known=self._queue
@@ -259,17 +269,6 @@ class Pipeline:
                 await self._quarantine(ref, agency, after=1)
             for event in found:
                 self._queue.add(event)
-        if self._deliverer.room:
-            due = outbox.due(
-                self._store.reader,
-                now=self._clock(),
-                slot=self._store.slot,
-                slots=self._store.slots,
-                limit=MAX_IN_MEMORY,
-            )
-            missing = [key for key in due if key not in self._deliverer.taken]
-            for row in outbox.load(self._store.reader, missing[: self._deliverer.room]):
-                self._deliverer.take(row, swept=True)
 
     async def _carry_out_loop(self) -> None:
         """Do what humans approved. One worker's work: the first's."""
@@ -306,3 +305,4 @@ class Pipeline:
                     code=refusal.reasons[0].code,
                     recipient=refusal.recipient,
                 )
+                self._report("key-unusable", refusal.recipient)

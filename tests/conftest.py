@@ -14,7 +14,7 @@ settings.load_profile("default")
 
 
 # Folders whose files run real processes, and take longest: begun first, none is left to run alone.
-_LONG = ("faults", "docs", "feeds", "cli", "mesh")
+_LONG = ("faults", "browser", "docs", "feeds", "cli", "mesh")
 
 
 @pytest.hookimpl(trylast=True)  # after the order was shuffled, which stays so within each part

@@ -23,9 +23,9 @@ from gateway.model.kinds import type_of
 from gateway.model.party import Agency, Endpoint, Recipient
 from gateway.registration import register_agency, register_recipients
 from keys import hpke
-from keys.seal import recipient_key
 from keys.signing import SigningKey
 from tests import canaries
+from tests.support.trusted import trusted
 
 URN = "urn:example:hmp-exampleton"
 NAME = "throughgate.example/test"
@@ -115,7 +115,7 @@ def police(address: str = "https://198.51.100.7/hook") -> tuple[Recipient, str]:
         id=EndpointId("police-ppu/webhook"),
         channel="webhook",
         address=address,
-        key=recipient_key("hpke", public),
+        keys=trusted("hpke", public),
     )
     recipient = Recipient(
         id=RecipientId("police-ppu"),

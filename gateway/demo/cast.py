@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from gateway import clock
 from gateway.model.ids import AgencyName, EndpointId, RecipientId
+from gateway.model.keyring import confirmed
 from gateway.model.party import (
     Agency,
     AssociateDesignation,
@@ -135,13 +136,14 @@ def _endpoint(
     id_: str, channel: ChannelName, hooks: Mapping[str, str], key: RecipientKey | None
 ) -> Endpoint:
     name = EndpointId(f"{id_}/{channel}")
+    keys = (confirmed(key, at=clock.now(), by="demonstration"),) if key else ()
     if channel == "sms":
         return Endpoint(id=name, channel=channel, address=DUTY_PHONE)
     if channel == "email":
         smime: Literal["gcm"] | None = "gcm" if key else None
-        return Endpoint(id=name, channel=channel, address=mailbox(id_), key=key, smime=smime)
+        return Endpoint(id=name, channel=channel, address=mailbox(id_), keys=keys, smime=smime)
     secret = generate_shared_secret()
-    return Endpoint(id=name, channel=channel, address=hooks[id_], key=key, signing_secret=secret)
+    return Endpoint(id=name, channel=channel, address=hooks[id_], keys=keys, signing_secret=secret)
 
 
 def _key_pair(sealing: Sealing, id_: str) -> tuple[bytes | None, RecipientKey | None]:

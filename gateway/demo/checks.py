@@ -5,6 +5,7 @@ import contextlib
 import email
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 import orjson
 
 from gateway.audit import Auditor, Finding
+from gateway.demo.answers import Answers
 from gateway.demo.cast import Reader
 from gateway.demo.events import CANARIES
-from gateway.demo.stage import Stage, messages_of
-from gateway.disclose import reference
+from gateway.demo.messages import FAMILY_NAME
+from gateway.demo.stage import PUBLIC_URL, Stage, messages_of
 from gateway.disclosure_log.canonical import canonical_json
 from gateway.disclosure_log.checkpoint import VerifierKey
 from gateway.disclosure_log.fsck import check_log
@@ -23,6 +25,7 @@ from gateway.disclosure_log.merkle import leaf_hash
 from gateway.disclosure_log.sources import DirectorySource
 from gateway.instance import VKEY_NAME
 from gateway.model.ids import AlertId
+from gateway.model.reference import reference
 from keys.problem import KeyProblem
 from keys.seal import open_sealed
 
@@ -63,7 +66,7 @@ class Aftermath:
     checks: Sequence[Check] = field(default_factory=tuple)
 
 
-def look(stage: Stage, accepted: bool) -> Aftermath:
+def look(stage: Stage, accepted: bool, answers: Answers) -> Aftermath:
     """Gather what happened and check every claim. Reads the instance's files and the servers."""
     vkey = (stage.folder / VKEY_NAME).read_text("utf-8").strip()
     with Auditor.open(stage.config.path(stage.config.instance.database), vkey) as auditor:
@@ -86,6 +89,7 @@ def look(stage: Stage, accepted: bool) -> Aftermath:
         Check(claim="every signed post was accepted", held=accepted),
         Check(claim="the whole log verifies", held=report.verdict == "ok"),
         *_checks(stage, aftermath),
+        *_answered(stage, answers),
     ]
     return Aftermath(
         findings=findings,
@@ -139,9 +143,34 @@ def _checks(stage: Stage, seen: Aftermath) -> Iterator[Check]:
         claim="who asked for a form of its own found it in every alert, and no fact but theirs",
         held=_own_forms(stage, seen),
     )
-    yield Check(claim="texts carry a reference and nothing else", held=_pointers_only(seen))
+    yield Check(
+        claim="texts carry a reference, a link that opens nothing by itself, and nothing else",
+        held=_pointers_only(seen),
+    )
     yield Check(claim="the GP's mail is a notice without content", held=_notice_only(stage))
     yield Check(claim="no personal data in any file or message", held=not list(_leaks(stage)))
+
+
+def _answered(stage: Stage, answers: Answers) -> Iterator[Check]:
+    yield Check(
+        claim="a desk answered with the token that travels inside the seal alone",
+        held=answers.acknowledged == "acknowledged",
+    )
+    yield Check(
+        claim="the practice's link shows nothing; with a code it is read, once, and logged",
+        held=FAMILY_NAME not in answers.page
+        and FAMILY_NAME in answers.read
+        and FAMILY_NAME not in answers.again
+        and _readings(stage) == 1,
+    )
+
+
+def _readings(stage: Stage) -> int:
+    """Return how often the log says that an alert was read at its page."""
+    vkey = (stage.folder / VKEY_NAME).read_text("utf-8").strip()
+    with Auditor.open(stage.config.path(stage.config.instance.database), vkey) as auditor:
+        found = auditor.entries("consultation")
+    return sum(one.get("means") in {"totp", "passkey"} for one in found)
 
 
 def _told(seen: Aftermath, kind: str, *messages: str) -> set[str]:
@@ -217,11 +246,15 @@ def _own_forms(stage: Stage, seen: Aftermath) -> bool:
 
 def _pointers_only(seen: Aftermath) -> bool:
     sent = [one for one in seen.findings if one.entry["channel"] == "sms"]
-    expected = {
-        f"Throughgate: message {reference(one.alert)} is waiting. Sign in to read it."
+    expected = [
+        re.compile(
+            rf"Throughgate: message {reference(one.alert)} is waiting\. Read it at"
+            rf" {PUBLIC_URL}/pick-up/{one.alert}/[A-Za-z0-9_-]{{22}}"
+        )
         for one in sent
-    }
-    return bool(sent) and set(seen.texts) == expected
+    ]
+    known = all(any(one.fullmatch(text) for one in expected) for text in seen.texts)
+    return bool(sent) and known and len(set(seen.texts)) == len(sent)
 
 
 def _notice_only(stage: Stage) -> bool:

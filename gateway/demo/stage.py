@@ -7,10 +7,11 @@ import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
+import orjson
 
 from gateway.cli.exits import Trouble
 from gateway.config import Config
@@ -32,6 +33,7 @@ from gateway.registration import register_agency, register_recipients
 from keys.providers.secret_file import write_secret
 
 NAME = "throughgate.example/demo"
+PUBLIC_URL = "https://alerts.throughgate.example"
 TEMPLATE_ID = "f33517ff-2a88-4f6e-b855-c550268ce08a"
 _READY_S = 20.0
 
@@ -122,7 +124,7 @@ async def _ready(stage: Stage, process: asyncio.subprocess.Process) -> None:
 def _sections(port: int, mail: MailServer, notify: NotifyServer) -> str:
     notify_url = notify.url.rstrip("/")
     return f"""\
-public_url = "http://127.0.0.1:{port}"
+public_url = "{PUBLIC_URL}"  # what the world knows it by: a proxy with a certificate would be there
 
 [http]
 host = "127.0.0.1"
@@ -153,6 +155,18 @@ ladder_s = [1, 2, 5]
 name = "{RELEASE_BOARD}"
 mapping = "{RELEASE_BOARD}.toml"
 """
+
+
+async def collect_long(stage: Stage) -> None:
+    """Fetch, as each recipient's system would, the alerts that were too long to be posted whole;
+    what was fetched takes the place of the post that told of it."""
+    async with aiohttp.ClientSession() as session:
+        for hook in stage.hooks.values():
+            for number, one in enumerate(hook.received):
+                told = orjson.loads(one.body)["data"].get("collect")
+                if told is not None:
+                    async with session.get(told["url"].replace(PUBLIC_URL, stage.url)) as response:
+                        hook.received[number] = replace(one, body=await response.read())
 
 
 def keep_received(stage: Stage) -> None:

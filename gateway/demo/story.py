@@ -17,10 +17,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from gateway import clock
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.cli.post import send
+from gateway.demo.answers import answer_and_collect
 from gateway.demo.checks import Aftermath, look
 from gateway.demo.events import Step, story
 from gateway.demo.report import show
-from gateway.demo.stage import Stage, gateway_running, keep_received, set_up
+from gateway.demo.stage import Stage, collect_long, gateway_running, keep_received, set_up
 from gateway.instance import CONFIG_NAME
 from gateway.store import outbox, sqlite
 
@@ -69,7 +70,9 @@ async def _play(
                     accepted &= await _post(stage, step)
                     await settled(stage)
                 progress.update(task, advance=1, description="opening alerts, checking the log")
-                seen = await asyncio.to_thread(look, stage, accepted)
+                await collect_long(stage)
+                answers = await answer_and_collect(stage)
+                seen = await asyncio.to_thread(look, stage, accepted, answers)
                 progress.stop()
                 show(console, seen, stage.readers)
                 if picture:

@@ -11,7 +11,7 @@ import pytest
 from gateway.model.event import parse_cloudevent
 from gateway.model.strict_json import read_json
 from policies.rulebook import load_rulebook
-from tests.docs import stages
+from tests.docs import deliveries, stages
 from tests.docs.pages import PAGES, Block, blocks, name_of
 from tests.docs.session import session
 from tests.policies.cases import FILES
@@ -22,6 +22,7 @@ READ = [page for page in PAGES if name_of(page) != "adapters/README.md"]
 STAGES: Mapping[str, stages.StageOf] = {
     "docs/agency-integrator.md": stages.served,
     "docs/recipient.md": stages.told,
+    "docs/recipients/opening-alerts.md": deliveries.delivered,
     "docs/dpo.md": stages.told,
     "docs/runbook.md": stages.told,
 }

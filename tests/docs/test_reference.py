@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 import gateway.http
 from gateway.app import running
-from gateway.channels import email, sms, webhook
+from gateway.channels import email, webhook
+from gateway.channels.sms import notify as sms
 from gateway.cli.application import app
 from gateway.config import Config
 from gateway.disclosure_log.entry import OPERATIONS

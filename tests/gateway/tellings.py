@@ -19,8 +19,9 @@ from gateway.model.kinds import type_of
 from gateway.model.party import Endpoint, Recipient
 from gateway.store import sqlite
 from keys import hpke
-from keys.seal import open_sealed, recipient_key
+from keys.seal import open_sealed
 from tests.gateway_in_process import Gateway, gateway, planned_release, serving
+from tests.support.trusted import trusted
 
 ELSEWHERE = "othershire"
 SETTLE_S = 15.0
@@ -81,6 +82,10 @@ class Scene:
         (ref,) = answer["events"]
         return str(ref)
 
+    async def moment(self) -> None:
+        """Let the gateway do something."""
+        await asyncio.sleep(0.02)
+
     async def settled(self) -> None:
         """Wait until nothing is undecided and nothing is owed."""
         async with asyncio.timeout(SETTLE_S):
@@ -134,7 +139,7 @@ async def scene(
     certificates = make_certificates(folder)
     sections = (
         '[webhook]\nca_file = "ca.pem"\nallowed_networks = ["127.0.0.1/32"]\n'
-        "[delivery]\nladder_s = [0.2, 0.5]\n"
+        "[delivery]\nladder_s = [0.2, 0.5]\nbreaker_failures = 1000\n"
     )
     async with contextlib.AsyncExitStack() as stack:
         hooks = {
@@ -167,7 +172,7 @@ def _recipient(
         id=EndpointId(f"{name}/webhook"),
         channel="webhook",
         address=hook.url,
-        key=recipient_key("hpke", public),
+        keys=trusted("hpke", public),
     )
     return Recipient(
         id=RecipientId(name),

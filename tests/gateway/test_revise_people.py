@@ -9,10 +9,9 @@ import orjson
 import pytest
 
 from gateway import clock
-from gateway.instance import commit_one, load_keys
+from gateway.instance import commit_one, sealed_store
 from gateway.store import tasks
 from gateway.store.group_commit import Staged
-from gateway.store.sealed import SealedStore
 from tests.gateway.tellings import NEAR, Scene, happened, revising, scene
 
 OTHER_NOMS = "Z7777ZY"
@@ -79,7 +78,7 @@ async def test_a_restriction_keeps_what_has_not_left_from_leaving(tmp_path: Path
 async def approve(it: Scene, recipient: str, rule: str | None = None) -> str:
     """Approve an open task about a recipient, as a human would; return its rule."""
     config = it.gateway.config
-    sealed = SealedStore(load_keys(config).key_encryption_key)
+    sealed = sealed_store(config)
     id_, named = it.rows(
         "SELECT id, rule FROM task WHERE recipient = ?1 AND (?2 IS NULL OR rule = ?2)"
         " AND state = 'open' ORDER BY rule",

@@ -19,7 +19,7 @@ from gateway.model.party import Endpoint, Recipient
 from gateway.recipients_file import BadRecipients, Known, read_recipients
 from keys import hpke
 from keys.providers.secret_file import write_secret
-from keys.seal import open_sealed, recipient_key
+from keys.seal import open_sealed
 from policies.catalogue import Catalogues
 from tests import canaries
 from tests.gateway_in_process import Gateway, gateway, planned_release
@@ -34,6 +34,7 @@ from tests.mesh.sandbox import (
     a_peer,
 )
 from tests.policies.cases import RULEBOOK
+from tests.support.trusted import trusted
 
 SETTLES_WITHIN_S = 30.0
 
@@ -77,7 +78,7 @@ def by_mesh() -> tuple[Recipient, str]:
         id=EndpointId("police-ppu/mesh"),
         channel="mesh",
         address=ANOTHER,
-        key=recipient_key("hpke", public),
+        keys=trusted("hpke", public),
     )
     recipient = Recipient(
         id=RecipientId("police-ppu"),

@@ -42,6 +42,10 @@ class WebhookReceiver(TlsSite):
         self.received: list[ReceivedWebhook] = []
         self._answers = deque(answers)
 
+    def answers_now(self, *answers: int | Answer) -> None:
+        """Reply so from now on; after these, every post gets 204."""
+        self._answers = deque(answers)
+
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=_MAX_BODY_BYTES)
         application.router.add_route("*", "/{path:.*}", self._receive)
