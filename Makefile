@@ -5,6 +5,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NODE := tests/node/node_modules/.installed
 VECTORS ?= $(abspath ../shared/vectors)
 export THROUGHGATE_VECTORS ?= $(VECTORS)
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
@@ -24,11 +25,15 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(NODE): tests/node/package-lock.json
+	@.ci/need openssl curl softhsm2-util:softhsm2 postfix chromium node:nodejs npm
+	@if command -v npm >/dev/null; then \
+	  npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent && touch $@; fi
+
 demo: setup  ## the whole story on real servers, in under half a minute
 	$(BIN)/throughgate demo $(DEMO_ARGS)
 
-test: setup  ## format, lint, types, import contracts, tests
-	@.ci/need openssl curl
+test: setup $(NODE)  ## format, lint, types, import contracts, tests
 	$(BIN)/python -m tests
 
 lint: setup  ## format and lint only
@@ -40,7 +45,7 @@ types: setup  ## mypy --strict
 imports: setup  ## the dependency rule
 	$(BIN)/lint-imports
 
-faults: setup  ## kill -9 and other faults, long form
+faults: setup $(NODE)  ## kill -9 and other faults, long form
 	THROUGHGATE_LONG_FAULTS=1 $(PYTEST) -m faults -p no:randomly --timeout 3600
 
 fuzz: setup  ## adapters against 10,000 hostile inputs each
@@ -56,8 +61,8 @@ docs: setup  ## regenerate the terminal picture from a real run
 
 lock: setup  ## resolve the dependencies anew (hashes, no registry addresses)
 	@$(PIP) uv
-	$(BIN)/uv pip compile pyproject.toml --extra demo --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra demo --extra hsm --extra kms --extra sqs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements-dev.lock
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist
+	rm -rf $(VENV) tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist
