@@ -18,6 +18,7 @@ from gateway.channels import email, webhook
 from gateway.channels.sms import notify as sms
 from gateway.cli.application import app
 from gateway.config import Config
+from gateway.config_keys import KeyPlace
 from gateway.disclosure_log.entry import OPERATIONS
 from gateway.instance import create
 from gateway.metrics import REGISTRY
@@ -74,7 +75,9 @@ def config_fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str,
             for one in (field.annotation, *getattr(field.annotation, "__args__", ()))
             if inspect.isclass(one) and issubclass(one, BaseModel)
         ]
-        if inner:
+        if inner and inner[0] is KeyPlace:  # its members are those of `keys`
+            yield path + name, field.default.provider if field.default else "[]"
+        elif inner:
             yield from config_fields(inner[0], f"{path}{name}.")
         else:
             yield path + name, _default(field)

@@ -58,6 +58,7 @@ class Rehearsal:
 
 @contextlib.asynccontextmanager
 async def rehearsal(path: Path) -> AsyncIterator[Rehearsal]:
+    (path / "certificates").mkdir(mode=0o700)
     certificates = make_certificates(path / "certificates")
     private, public = hpke.generate()
     async with scene(path / "i") as it, contextlib.AsyncExitStack() as stack:
