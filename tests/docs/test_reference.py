@@ -107,7 +107,7 @@ async def test_the_http_reference_has_every_route_and_no_other(tmp_path: Path) -
     config = await create(tmp_path / "instance", name="throughgate.example/docs", sections="")
     async with running(config) as application:
         served = {
-            (route.method, route.resource.canonical)
+            (route.method, re.sub(r"\.[0-9a-f]{16}\.", ".HASH.", route.resource.canonical))
             for route in application.router.routes()
             if route.resource is not None and route.method != "HEAD"
         }
@@ -200,6 +200,8 @@ def test_every_outcome_reason_the_runbook_explains_is_one_a_channel_gives() -> N
     source += (ROOT / "gateway/channels/http_client.py").read_text("utf-8")
     source += (ROOT / "gateway/channels/smtp_pool.py").read_text("utf-8")
     source += (ROOT / "gateway/deliver.py").read_text("utf-8")
+    source += "".join(one.read_text("utf-8") for one in (ROOT / "gateway/delivery").glob("*.py"))
+    source += (ROOT / "gateway/channels/simulator.py").read_text("utf-8")
     runbook = ROOT / "docs/runbook.md"
     for code in first_codes(section(runbook, "Dead letters")):
         stem = code.removesuffix("-NNN")
