@@ -108,11 +108,7 @@ def recall(
     Source: DPA 2018 s.38(5)(c). Pure but for `context`.
     """
     envelope = _envelope(event, recipient, rulebook, context, revision)
-    entry_of = partial(
-        entry_over, grants=(), withheld=(), acknowledge_by=None, revision=revision, reason=reason
-    )
-    content = recall_of(envelope, reason)
-    return _tell(_telling(envelope, content, context, entry_of, revision))
+    return _without_facts(envelope, recall_of(envelope, reason), context, revision, reason)
 
 
 def chase(
@@ -142,16 +138,8 @@ def chase(
     """
     revision = Revision(message="CHASE", escalates=unanswered)
     envelope = _envelope(event, recipient, rulebook, context, revision)
-    entry_of = partial(
-        entry_over,
-        grants=(),
-        withheld=(),
-        acknowledge_by=context.now + within,
-        revision=revision,
-        reason="unanswered",
-    )
     content = chase_of(envelope, unanswered, addressee, context.now + within)
-    return _tell(_telling(envelope, content, context, entry_of, revision, within=within))
+    return _without_facts(envelope, content, context, revision, "unanswered", within)
 
 
 def test_alert(
@@ -170,15 +158,27 @@ def test_alert(
     """
     revision = Revision(message="TEST")
     envelope = _envelope(event, recipient, rulebook, context, revision)
+    content = test_of(envelope, context.now + within)
+    return _without_facts(envelope, content, context, revision, "test", within)
+
+
+def _without_facts(
+    envelope: Envelope,
+    content: JsonObject,
+    context: Disclosing,
+    revision: Revision,
+    reason: str,
+    within: timedelta | None = None,
+) -> Told:
+    """Tell what rests on no grant; its entry carries a reason in place of one."""
     entry_of = partial(
         entry_over,
         grants=(),
         withheld=(),
-        acknowledge_by=context.now + within,
+        acknowledge_by=context.now + within if within else None,
         revision=revision,
-        reason="test",
+        reason=reason,
     )
-    content = test_of(envelope, context.now + within)
     return _tell(_telling(envelope, content, context, entry_of, revision, within=within))
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import datetime as dt
-
 from pathlib import Path
 
 import orjson

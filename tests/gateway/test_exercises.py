@@ -247,7 +247,7 @@ async def test_simulated_recipients_behave_as_they_are_named(tmp_path: Path) -> 
                 if settled and rows["receipt-failed"][3]:
                     break
                 await asyncio.sleep(0.05)
-        names = dict(reader.execute("SELECT id, recipient FROM alert").fetchall())
+        names = {row[0]: row[1] for row in reader.execute("SELECT id, recipient FROM alert")}
         reader.close()
         assert set(rows) == set(BEHAVIOURS)
         for name in ("accepted", "slow", "no-acknowledgement", "acknowledges"):

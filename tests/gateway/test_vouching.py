@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import tracemalloc
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Literal
@@ -50,7 +50,7 @@ class Stage:
     watch: KeyWatch
     entries: list[str]
     at: list[dt.datetime]
-    reported: list[tuple[str, str]] = field(default_factory=list)
+    reported: list[tuple[str, str]]
 
     @property
     def endpoint(self) -> Endpoint:
@@ -90,7 +90,7 @@ def _recipient(pem: str, now: dt.datetime) -> Recipient:
 async def stage(
     path: Path, says: Says, *, policy: OutboundPolicy = LOOPBACK, url: str | None = None
 ) -> AsyncIterator[Stage]:
-    at, reported = [NOW], []
+    at, reported = [NOW], list[tuple[str, str]]()
     async with Publisher(NOW) as publisher, opened(path / "db") as store:
         pem = pem_of(publisher.issue(new_key("p256"), ADDRESS, says=says, url=url))
         await store.commit(put_recipients([_recipient(pem, NOW)], [], marker="dir_1"))
