@@ -18,6 +18,7 @@ import orjson
 from bench.posts import poster
 from bench.problem import NotMeasured
 from bench.wire import HOST
+from gateway import clock
 from gateway.audit import Auditor, Finding
 from gateway.demo.cast import AREA
 from gateway.disclosure_log.checkpoint import VerifierKey
@@ -130,9 +131,7 @@ def _recipient(url: str, private: str) -> Recipient:
         id=EndpointId("police-ppu/webhook"),
         channel="webhook",
         address=url,
-        keys=(
-            confirmed(key, at=clock.now(), by="bench"),
-        ),
+        keys=(confirmed(key, at=clock.now(), by="bench"),),
         signing_secret=generate_shared_secret(),
     )
     return Recipient(

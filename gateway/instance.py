@@ -12,7 +12,7 @@ import apsw
 
 from gateway import clock
 from gateway.config import BadConfig, Config, load_config
-from gateway.config_keys import KeyPlace, KmsConfig
+from gateway.config.keys import KeyPlace, KmsConfig
 from gateway.disclosure_log import entry
 from gateway.disclosure_log.checkpoint import LogKey
 from gateway.law import Law

@@ -22,8 +22,8 @@ from gateway.channels.simulator import ExerciseGuard, SimulatingChannel
 from gateway.channels.sms import SmsChannel
 from gateway.channels.webhook import WebhookChannel
 from gateway.config import BadConfig, Config, EmailConfig, MeshConfig
-from gateway.config_mail import MailRouteConfig
-from gateway.config_sms import SmsConfig, build_sms
+from gateway.config.mail import MailRouteConfig
+from gateway.config.sms import SmsConfig, build_sms
 from gateway.directory import Directory
 from gateway.instance import InstanceKeys
 from gateway.links import Links

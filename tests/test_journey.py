@@ -14,10 +14,11 @@ from standardwebhooks import Webhook
 
 from gateway import clock
 from gateway.cli.post import send
+from gateway.demo.answers import answer_and_collect
 from gateway.demo.cast import mailbox
 from gateway.demo.checks import Aftermath, look
 from gateway.demo.events import story
-from gateway.demo.stage import Stage, gateway_running, set_up
+from gateway.demo.stage import Stage, collect_long, gateway_running, set_up
 from gateway.demo.story import settled
 from gateway.disclosure_log import proof
 from gateway.disclosure_log.checkpoint import VerifierKey
@@ -48,7 +49,9 @@ async def told(tmp_path: Path) -> AsyncIterator[tuple[Stage, Aftermath, str]]:
                 await settled(stage)  # what a correction overtakes would never be sent
             async with session.get(f"{stage.url}/metrics") as response:
                 metrics = await response.text()
-        yield stage, look(stage, statuses == [202] * len(statuses)), metrics
+        await collect_long(stage)
+        answers = await answer_and_collect(stage)
+        yield stage, look(stage, statuses == [202] * len(statuses), answers), metrics
 
 
 async def test_every_claim_of_the_demonstration_holds(
@@ -96,7 +99,7 @@ async def test_the_proof_in_a_webhook_ties_the_opened_entry_to_the_log(
     for name, hook in stage.hooks.items():
         private = stage.readers[name].private
         for received in hook.received:
-            content = orjson.loads(open_sealed(received.body, private or b""))
+            content = orjson.loads(open_sealed(received.collected or received.body, private or b""))
             entry = base64.b64decode(content["entry"])
             proof.verify(
                 orjson.loads(received.body)["data"]["proof"], entry=entry, verifiers=[vkey]

@@ -158,15 +158,14 @@ mapping = "{RELEASE_BOARD}.toml"
 
 
 async def collect_long(stage: Stage) -> None:
-    """Fetch, as each recipient's system would, the alerts that were too long to be posted whole;
-    what was fetched takes the place of the post that told of it."""
+    """Fetch, as each recipient's system would, the alerts that were too long to be posted whole."""
     async with aiohttp.ClientSession() as session:
         for hook in stage.hooks.values():
             for number, one in enumerate(hook.received):
                 told = orjson.loads(one.body)["data"].get("collect")
                 if told is not None:
                     async with session.get(told["url"].replace(PUBLIC_URL, stage.url)) as response:
-                        hook.received[number] = replace(one, body=await response.read())
+                        hook.received[number] = replace(one, collected=await response.read())
 
 
 def keep_received(stage: Stage) -> None:
@@ -181,7 +180,7 @@ def keep_received(stage: Stage) -> None:
 def messages_of(stage: Stage, name: str) -> list[tuple[bytes, str]]:
     """Return the webhook bodies and mails that reached a recipient, each with a file suffix."""
     if name in stage.hooks:
-        return [(one.body, "json") for one in stage.hooks[name].received]
+        return [(one.collected or one.body, "json") for one in stage.hooks[name].received]
     address = mailbox(name)
     return [(one.content, "eml") for one in stage.mail.messages if address in one.recipients]
 

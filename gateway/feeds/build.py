@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from adapters.contract import Adapter, Split
 from adapters.kit.framing import MAX_MESSAGE_BYTES, json_values
-from gateway.config import (
-    BadConfig,
-    Config,
+from gateway.config import BadConfig, Config
+from gateway.config.feeds import (
     FeedConfig,
     FolderFeedConfig,
     MeshFeedConfig,

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from adapters.contract import Split
-from gateway.config import FolderFeedConfig
+from gateway.config.feeds import FolderFeedConfig
 from gateway.feeds.contract import Answer, FeedTrouble, Fetched, HandOver
 from gateway.feeds.drop import DropFolder, DroppedFile, Mark, NotAFolder, Passed
 from gateway.feeds.seen import Seen

@@ -20,7 +20,7 @@ from typing import Final
 import structlog
 
 from adapters.kit.framing import MAX_MESSAGE_BYTES
-from gateway.config import MllpFeedConfig
+from gateway.config.feeds import MllpFeedConfig
 from gateway.feeds.contract import Answer, FeedTrouble, Fetched, HandOver
 from gateway.feeds.hl7_ack import Header, NotHl7, acknowledgement, read_header
 

@@ -14,7 +14,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from gateway.config import SqsFeedConfig
+from gateway.config.feeds import SqsFeedConfig
 from gateway.feeds.contract import Answer, FeedTrouble, Fetched, HandOver
 
 BATCH: Final = 10  # the most a poll returns and a batch request names

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.config_mail import MailBouncesConfig, MailRouteConfig
+from gateway.config.mail import MailBouncesConfig, MailRouteConfig
 from tests.docs.pages import ROOT, blocks
 
 ROUTE: dict[str, Any] = {

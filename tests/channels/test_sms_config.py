@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.channels.outbound import OutboundPolicy
-from gateway.config_sms import SmsConfig, build_sms
+from gateway.config.sms import SmsConfig, build_sms
 from gateway.demo.servers.certificates import LoopbackCertificates
 from gateway.model.outcome import Accepted
 from tests.channels.parcels import ALERT, a_parcel, clock

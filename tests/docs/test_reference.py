@@ -18,7 +18,7 @@ from gateway.channels import email, webhook
 from gateway.channels.sms import notify as sms
 from gateway.cli.application import app
 from gateway.config import Config
-from gateway.config_keys import KeyPlace
+from gateway.config.keys import KeyPlace
 from gateway.disclosure_log.entry import OPERATIONS
 from gateway.instance import create
 from gateway.metrics import REGISTRY

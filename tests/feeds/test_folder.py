@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from adapters.contract import Split
 from adapters.kit import framing
-from gateway.config import FolderFeedConfig
+from gateway.config.feeds import FolderFeedConfig
 from gateway.feeds.contract import Answer, FeedTrouble, Fetched
 from gateway.feeds.folder import FolderFeed
 from gateway.operator_log import FIELDS

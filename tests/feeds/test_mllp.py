@@ -21,7 +21,8 @@ from structlog.testing import capture_logs
 from adapters.contract import Adapter, Inbound, Translation
 from adapters.systmone import ADAPTER as SYSTMONE
 from gateway import clock
-from gateway.config import BadConfig, Config, MllpFeedConfig
+from gateway.config import BadConfig, Config
+from gateway.config.feeds import MllpFeedConfig
 from gateway.feeds.build import build_sources
 from gateway.feeds.contract import Answer, FeedTrouble, Fetched
 from gateway.feeds.mllp import CR, FS, VT, MllpFeed

@@ -7,13 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 import gateway.feeds
-from gateway.config import (
-    Config,
-    FolderFeedConfig,
-    MeshFeedConfig,
-    MllpFeedConfig,
-    SqsFeedConfig,
-)
+from gateway.config import Config
+from gateway.config.feeds import FolderFeedConfig, MeshFeedConfig, MllpFeedConfig, SqsFeedConfig
 from tests.docs.pages import ROOT, blocks, codes, prose, rows, section
 from tests.docs.test_reference import config_fields
 

@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from gateway import clock
 from gateway.app import running
-from gateway.config import BadConfig, SqsFeedConfig, load_config
+from gateway.config import BadConfig, load_config
+from gateway.config.feeds import SqsFeedConfig
 from gateway.demo.events import released
 from gateway.feeds.contract import Answer, FeedTrouble, Fetched
 from gateway.feeds.sqs import SqsFeed

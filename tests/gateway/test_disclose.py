@@ -21,11 +21,11 @@ from gateway.disclose import Disclosing, Revision, Told, disclose, recall
 from gateway.disclosure_log.canonical import canonical_json
 from gateway.instance import load_law
 from gateway.known import with_event
+from gateway.links import Links
 from gateway.model.decision import Permit, Reason, Refusal, Withheld
 from gateway.model.event import Event
 from gateway.model.groups import GROUP_NAMES
 from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef
-from gateway.links import Links
 from gateway.model.keyring import HeldKey, RecipientKey, confirmed
 from gateway.model.party import Recipient
 from gateway.model.person import Person, StatedGroup

@@ -19,7 +19,7 @@ from gateway.channels.email import EmailChannel
 from gateway.channels.http_client import GuardedClient
 from gateway.channels.mail_routes import MailRoute
 from gateway.channels.outbound import OutboundPolicy
-from gateway.config_escalation import EscalationConfig, OperatorConfig
+from gateway.config.escalation import EscalationConfig, OperatorConfig
 from gateway.demo.servers.certificates import LoopbackCertificates, make_certificates
 from gateway.demo.servers.mail import MailServer
 from gateway.demo.servers.webhook import WebhookReceiver

@@ -21,7 +21,7 @@ from gateway.alert import Envelope, chase_of, recall_of, test_of
 from gateway.audit import Auditor
 from gateway.collecting import Collecting
 from gateway.config import Config
-from gateway.config_pickup import PickUpConfig
+from gateway.config.pick_up import PickUpConfig
 from gateway.disclosure_log import entry
 from gateway.http import pickup, sealed
 from gateway.instance import VKEY_NAME, create, load_keys

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.config_pickup import PickUpConfig
+from gateway.config.pick_up import PickUpConfig
 from gateway.model.ids import AlertId, EndpointId
 from gateway.model.reference import reference
 from gateway.store import pick_ups

@@ -12,10 +12,10 @@ import trustme
 
 from gateway.channels.outbound import OutboundPolicy
 from gateway.config import BadConfig, Config, load_config
-from gateway.disclose import _forms
 from gateway.mesh_mailbox.trouble import MeshTrouble
 from gateway.model.ids import EndpointId, RecipientId
 from gateway.model.party import Endpoint, Recipient
+from gateway.over_endpoint import forms_for
 from gateway.recipients_file import BadRecipients, Known, read_recipients
 from keys import hpke
 from keys.providers.secret_file import write_secret
@@ -34,7 +34,7 @@ from tests.mesh.sandbox import (
     a_peer,
 )
 from tests.policies.cases import RULEBOOK
-from tests.support.trusted import trusted
+from tests.support.trusted import LONG_AGO, trusted
 
 SETTLES_WITHIN_S = 30.0
 
@@ -255,7 +255,9 @@ def imported(tmp_path: Path, catalogues: Catalogues, **endpoint: str) -> Endpoin
         'organisation_class = "police"\nrole = "police_offender_manager"\nareas = []\n\n'
         f'[[recipient.endpoint]]\nchannel = "mesh"\n{lines}'
     )
-    (one,) = read_recipients(file, Known(catalogues=catalogues, policy=OutboundPolicy()))
+    (one,) = read_recipients(
+        file, Known(catalogues=catalogues, policy=OutboundPolicy(), now=LONG_AGO)
+    )
     return one.endpoints[0]
 
 
@@ -263,8 +265,8 @@ def test_a_mesh_endpoint_is_a_mailbox_id_and_a_key(tmp_path: Path, catalogues: C
     _, public = hpke.generate()
     endpoint = imported(tmp_path, catalogues, address="x26abc3", key=public)
     assert (endpoint.id, endpoint.channel, endpoint.address) == ("in-reach/mesh", "mesh", "X26ABC3")
-    assert endpoint.key is not None
-    assert _forms(endpoint) == ("sealed",)
+    assert len(endpoint.keys) == 1
+    assert forms_for(endpoint) == ("sealed",)
 
 
 def test_nothing_but_sealed_alerts_goes_to_a_mailbox(
@@ -273,7 +275,7 @@ def test_nothing_but_sealed_alerts_goes_to_a_mailbox(
     with pytest.raises(BadRecipients, match="a MESH mailbox needs an hpke or jwe key"):
         imported(tmp_path, catalogues, address="X26ABC3")
     bare = Endpoint(id=EndpointId("in-reach/mesh"), channel="mesh", address="X26ABC3")
-    assert _forms(bare) == ("sealed",)
+    assert forms_for(bare) == ("sealed",)
 
 
 @pytest.mark.parametrize("address", ["desk@example.org", "X26 ABC3", "https://mesh.example.org"])

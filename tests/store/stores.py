@@ -33,9 +33,7 @@ PRISON = AgencyName("hmp-exampleton")
 _numbers = itertools.count(1)
 
 
-def kept(
-    event: Event, alert: str, recipient: str = "police", *, urgent: bool = False
-) -> AlertKept:
+def kept(event: Event, alert: str, recipient: str = "police", *, urgent: bool = False) -> AlertKept:
     """Return what is kept of an alert about an event: nobody has to answer it."""
     return AlertKept(
         alert=AlertId(alert),

@@ -8,7 +8,7 @@ import pytest
 from gateway.disclosure_log.checkpoint import LogKey
 from gateway.known import with_event
 from gateway.model.event import Event
-from gateway.model.ids import AlertId, PersonRef
+from gateway.model.ids import PersonRef
 from gateway.store.decisions import Decided, commit
 from gateway.store.sealed import SealedStore
 from gateway.store.sqlite import StoreUnavailable

@@ -1,14 +1,12 @@
 """A real Chromium for the tests, a passkey device in it, and axe-core's accessibility rules."""
 
 import contextlib
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, async_playwright
 
 from tests.support.node import node_package

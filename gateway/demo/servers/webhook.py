@@ -18,6 +18,7 @@ class ReceivedWebhook:
 
     headers: Mapping[str, str]
     body: bytes
+    collected: bytes | None = None  # what its reader fetched: the alert was too long to post
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,18 +4,16 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from gateway.config.section import Section
 
 Provider = Literal["file", "pkcs11", "aws-kms"]
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Pkcs11Config(_Section):
+class Pkcs11Config(Section):
     """A token of an HSM. The PIN file is closed to everyone else."""
 
     module: Path  # the shared library
@@ -24,7 +22,7 @@ class Pkcs11Config(_Section):
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5
 
 
-class KmsConfig(_Section):
+class KmsConfig(Section):
     """AWS KMS. Credentials come the usual AWS way, never from this file."""
 
     region: str = "eu-west-2"
@@ -40,7 +38,7 @@ class KmsConfig(_Section):
         return self
 
 
-class KeyPlace(_Section):
+class KeyPlace(Section):
     """Where one key lives. `key` is its label in the token, its KMS key id or ARN, or the path of
     its file; none: the file the section `instance` names."""
 

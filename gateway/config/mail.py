@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from gateway.channels.addresses import check_host_name, check_mailbox
 from gateway.channels.mail_routes import DEFAULT
+from gateway.config.section import Section
 
 
 def _not_the_default(name: str) -> str:
@@ -20,10 +21,8 @@ Mailbox = Annotated[str, AfterValidator(check_mailbox)]
 RouteName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$"), AfterValidator(_not_the_default)]
 
 
-class MailRouteConfig(BaseModel):
+class MailRouteConfig(Section):
     """`[[email.route]]`: a relay that some domains are reached over, and over no other."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: RouteName
     domains: Annotated[tuple[Domain, ...], Field(min_length=1)]  # each with all below it
@@ -38,10 +37,8 @@ class MailRouteConfig(BaseModel):
     password_file: Path | None = None
 
 
-class MailBouncesConfig(BaseModel):
+class MailBouncesConfig(Section):
     """`[email.bounces]`: where reports of what became of mail come in."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     maildir: Path
     mailbox: Mailbox | None = None  # return path, which must take `+<alert id>`; None: the sender

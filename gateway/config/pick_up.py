@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from gateway.config.section import Section
 
 
-class PickUpConfig(BaseModel):
+class PickUpConfig(Section):
     """What recipients meet at the pages where they read and answer alerts. Times in seconds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     expires_s: Annotated[int, Field(ge=60, le=31 * 86400)] = 7 * 86400  # of a link, since it left
     wrong_after_s: Annotated[float, Field(ge=0.05, le=5)] = 0.5  # no wrong answer comes sooner

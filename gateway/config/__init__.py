@@ -3,16 +3,18 @@
 import tomllib
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from gateway.config_escalation import EscalationConfig, OperatorConfig
-from gateway.config_keys import KeysConfig
-from gateway.config_mail import MailBouncesConfig, MailRouteConfig
-from gateway.config_pickup import PickUpConfig
-from gateway.config_sms import SmsConfig
+from gateway.config.escalation import EscalationConfig, OperatorConfig
+from gateway.config.feeds import FeedConfig
+from gateway.config.keys import KeysConfig
+from gateway.config.mail import MailBouncesConfig, MailRouteConfig
+from gateway.config.pick_up import PickUpConfig
+from gateway.config.section import Section
+from gateway.config.sms import SmsConfig
 
 NAME_PATTERN = r"^[a-z0-9.\-/]{1,100}$"
 
@@ -23,11 +25,7 @@ class BadConfig(Exception):
     """The configuration cannot be used. The text names the key and what it should be."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InstanceConfig(_Section):
+class InstanceConfig(Section):
     """Who this gateway is, and where its own files are (relative to the configuration)."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]  # origin line of the log
@@ -53,7 +51,7 @@ class InstanceConfig(_Section):
         return urlsplit(self.public_url).hostname or ""
 
 
-class HttpConfig(_Section):
+class HttpConfig(Section):
     """Where the gateway listens. Plain HTTP is for loopback, or behind a proxy you name."""
 
     host: IPv4Address | IPv6Address = IPv4Address("127.0.0.1")
@@ -70,7 +68,7 @@ class HttpConfig(_Section):
         return self
 
 
-class LogConfig(_Section):
+class LogConfig(Section):
     """Who may read the entries of the disclosure log over HTTP, and what a reader of a person's
     timeline must say (DUAA 2025 s.82 no longer asks for a justification)."""
 
@@ -78,14 +76,14 @@ class LogConfig(_Section):
     justification: Literal["required", "optional"] = "required"
 
 
-class PolicyConfig(_Section):
+class PolicyConfig(Section):
     """Which rulebook is in force: the one shipped, or an agency's own folder of the same shape."""
 
     rulebook: Path | None = None
     review_months: Annotated[int, Field(ge=1, le=120)] = 6  # until an alert is to be looked at anew
 
 
-class WebhookConfig(_Section):
+class WebhookConfig(Section):
     """Outbound HTTPS. Only global addresses are reached unless a network is named here."""
 
     ca_file: Path | None = None
@@ -102,7 +100,7 @@ class WebhookConfig(_Section):
         return self
 
 
-class EmailConfig(_Section):
+class EmailConfig(Section):
     """The mail relay. TLS always."""
 
     host: str
@@ -117,7 +115,7 @@ class EmailConfig(_Section):
     bounces: MailBouncesConfig | None = None
 
 
-class CertificatesConfig(_Section):
+class CertificatesConfig(Section):
     """Whom recipients' certificates may rest on, where the directory says trust = "anchor"."""
 
     anchors: tuple[Path, ...] = ()  # PEM files
@@ -126,13 +124,13 @@ class CertificatesConfig(_Section):
     refresh_s: Annotated[float, Field(ge=10, le=86_400)] = 6 * 3600
 
 
-class SimulatorConfig(_Section):
+class SimulatorConfig(Section):
     """Addresses that behave as they are named and reach nobody: for integrators."""
 
     enabled: bool = False
 
 
-class MeshConfig(_Section):
+class MeshConfig(Section):
     """The NHS MESH mailbox that alerts leave from and mesh feeds read. MESH asks for a client
     certificate: `certificate` and `key` are PEM files, the key closed to everyone else."""
 
@@ -153,7 +151,7 @@ class MeshConfig(_Section):
         return self
 
 
-class DeliveryConfig(_Section):
+class DeliveryConfig(Section):
     """Waits before each retry, in seconds; the last repeats until given up."""
 
     ladder_s: Annotated[tuple[float, ...], Field(min_length=1)] = (
@@ -174,103 +172,14 @@ class DeliveryConfig(_Section):
     step_after_s: Annotated[float, Field(ge=0)] = 600  # a routine alert waits for a dead end
 
 
-class _FeedConfig(_Section):
-    """What every feed says: whose messages these are, and in which format."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-    agency: Annotated[str, Field(min_length=1, max_length=100)]
-    adapter: str | None = None  # none: canonical events
-
-
-_LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-class SqsFeedConfig(_FeedConfig):
-    """An Amazon SQS queue. Credentials come the usual AWS way, never from this file."""
-
-    kind: Literal["sqs"]
-    queue_url: str
-    region: str = "eu-west-2"
-    endpoint_url: str | None = None  # none: AWS's own
-    wait_s: Annotated[int, Field(ge=0, le=20)] = 20  # of one long poll
-    retry_after_s: Annotated[int, Field(ge=0, le=43200)] = 30  # what cannot be taken now
-
-    @model_validator(mode="after")
-    def _is_encrypted(self) -> Self:
-        for url in (self.queue_url, self.endpoint_url or self.queue_url):
-            parts = urlsplit(url)
-            plain = parts.scheme == "http" and parts.hostname in _LOOPBACK_NAMES
-            if not plain and (parts.scheme != "https" or not parts.hostname):
-                raise ValueError("queue_url and endpoint_url are https, or http to loopback")
-        return self
-
-
-class MllpFeedConfig(_FeedConfig):
-    """HL7 v2 over MLLP. The client's certificate stands in for a signature."""
-
-    kind: Literal["mllp"]
-    host: IPv4Address | IPv6Address = IPv4Address("127.0.0.1")
-    port: Annotated[int, Field(ge=0, le=65535)]
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    client_ca_file: Path | None = None  # only clients with a certificate of this authority
-    client_name: str | None = None  # and this DNS name in it
-    behind_proxy: bool = False
-    max_connections: Annotated[int, Field(ge=1, le=1000)] = 16
-    message_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10  # first byte to last
-    idle_timeout_s: Annotated[float, Field(gt=0, le=86400)] = 600  # between two messages
-
-    @model_validator(mode="after")
-    def _knows_who_connects(self) -> Self:
-        if self.adapter is None:
-            raise ValueError("adapter: an mllp feed needs one that reads HL7 v2")
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key go together")
-        if self.client_ca_file is not None and self.tls_certificate is None:
-            raise ValueError("client_ca_file needs tls_certificate and tls_key")
-        if self.client_name is not None and self.client_ca_file is None:
-            raise ValueError("client_name needs client_ca_file")
-        if not (self.host.is_loopback or self.client_ca_file or self.behind_proxy):
-            raise ValueError(
-                "to listen beyond loopback, set tls_certificate, tls_key and client_ca_file,"
-                " or behind_proxy"
-            )
-        return self
-
-
-class FolderFeedConfig(_FeedConfig):
-    """A drop folder: whole files appear in it and are taken one by one."""
-
-    kind: Literal["folder"]
-    path: Path
-    after: Literal["delete", "keep"] = "delete"  # what becomes of a file wholly accepted
-    settle_s: Annotated[float, Field(ge=0, le=3600)] = 2  # unchanged so long: its writer is done
-    every_s: Annotated[float, Field(gt=0, le=3600)] = 1  # between two looks
-
-
-class MeshFeedConfig(_FeedConfig):
-    """The NHS MESH mailbox of the section `mesh`, as far as one agency writes to it."""
-
-    kind: Literal["mesh"]
-    senders: Annotated[tuple[str, ...], Field(min_length=1)]  # the agency's mailbox ids
-    workflow_id: str | None = None  # none: of every workflow
-    poll_s: Annotated[float, Field(gt=0, le=86400)] = 300
-
-
-FeedConfig = Annotated[
-    SqsFeedConfig | MllpFeedConfig | FolderFeedConfig | MeshFeedConfig,
-    Field(discriminator="kind"),
-]
-
-
-class TableConfig(_Section):
+class TableConfig(Section):
     """A table of some agency's own, read and written by a mapping file."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")]  # as the mapping has it
     mapping: Path
 
 
-class Config(_Section):
+class Config(Section):
     """The whole file."""
 
     instance: InstanceConfig

@@ -4,18 +4,15 @@ from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from gateway.channels.addresses import BadAddress, check_mailbox
+from gateway.config.section import Section
 
 Seconds = Annotated[float, Field(gt=0, le=604_800)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EscalationConfig(_Section):
+class EscalationConfig(Section):
     """The rule that permits an alert says how long it may go unanswered. This is for the rest."""
 
     chase_within_s: Seconds = 14_400  # to answer that an alert could not be delivered to somebody
@@ -26,7 +23,7 @@ class EscalationConfig(_Section):
         return timedelta(seconds=self.chase_within_s)
 
 
-class OperatorConfig(_Section):
+class OperatorConfig(Section):
     """Where operators hear of trouble, besides the log lines; and how often of the same one."""
 
     webhook_url: str | None = None  # takes Alertmanager's webhooks, version 4

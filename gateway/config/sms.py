@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from gateway.channels.outbound import OutboundPolicy
 from gateway.channels.sms import (
@@ -18,17 +18,14 @@ from gateway.channels.sms import (
     SmsChannel,
     SmsProvider,
 )
+from gateway.config.section import Section
 from gateway.model.outcome import Receipt, Reply
 
 ProviderName = Literal["notify", "smpp"]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SmppConfig(_Section):
+class SmppConfig(Section):
     """A carrier's message centre. Without TLS only to an address in a network that
     ``webhook.allowed_networks`` names."""
 
@@ -44,7 +41,7 @@ class SmppConfig(_Section):
     answer_s: Seconds = 10
 
 
-class CapsConfig(_Section):
+class CapsConfig(Section):
     """Texts an hour to one number. Networks block at 20 identical and at 100 in all."""
 
     routine: Annotated[int, Field(ge=1, le=100)] = 10
@@ -58,7 +55,7 @@ class CapsConfig(_Section):
         return self
 
 
-class FailoverConfig(_Section):
+class FailoverConfig(Section):
     """When the next carrier goes first: so many of the last texts were slow or refused."""
 
     prompt_s: Seconds = 300
@@ -73,7 +70,7 @@ class FailoverConfig(_Section):
         return self
 
 
-class SmsConfig(_Section):
+class SmsConfig(Section):
     """GOV.UK Notify, a carrier's message centre over SMPP, or both."""
 
     base_url: str = "https://api.notifications.service.gov.uk"
