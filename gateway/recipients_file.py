@@ -61,6 +61,7 @@ class Known:
     routes: frozenset[str] = frozenset()  # names of mail routes
     simulator: bool = False  # its addresses may be registered
     confirmed_by: str | None = None  # who compared the fingerprint of every key in the file
+    anchored: bool = False  # certificates may rest on an anchor
 
 
 def read_recipients(file: Path, known: Known) -> list[Recipient]:
@@ -216,7 +217,7 @@ def _endpoint(
         signing_secret=item.get("signing_secret"),
         smime=item.get("smime"),
         cbc_accepted=item.get("cbc_accepted"),
-        trust=_trust(item.get("trust", "confirmed")),
+        trust=_trust(item.get("trust", "confirmed"), anchored=known.anchored),
         route=route,
         step=_step(item.get("step", 1)),
         exercise=exercise,
@@ -307,7 +308,9 @@ def held_key(
     )
 
 
-def _trust(text: object) -> Literal["anchor", "confirmed"]:
+def _trust(text: object, *, anchored: bool) -> Literal["anchor", "confirmed"]:
+    if text == "anchor" and not anchored:
+        raise ValueError("trust: the configuration names no anchors ([certificates] anchors)")
     if text == "anchor":
         return "anchor"
     if text == "confirmed":

@@ -23,7 +23,7 @@ from gateway.channels.sms import SmsChannel
 from gateway.channels.webhook import WebhookChannel
 from gateway.config import BadConfig, Config, EmailConfig, MeshConfig
 from gateway.config.mail import MailRouteConfig
-from gateway.config.sms import SmsConfig, build_sms
+from gateway.config.sms import SmsConfig
 from gateway.directory import Directory
 from gateway.instance import InstanceKeys
 from gateway.links import Links
@@ -32,6 +32,7 @@ from gateway.mesh_mailbox.messages import MeshAccount
 from gateway.model.ids import AlertId, EndpointId
 from gateway.model.outcome import Receipt, Reply
 from gateway.model.party import ChannelName, Endpoint
+from gateway.texts import build_sms
 from keys import webhook_signature
 from keys.providers.secret_file import read_secret
 

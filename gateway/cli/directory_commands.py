@@ -55,12 +55,18 @@ def import_recipients(
             " holder by another way. Without it, keys wait for `keys confirm`."
         ),
     ] = None,
+    without_asking: Annotated[
+        bool,
+        typer.Option(
+            "--without-asking", help="Do not ask the owners of new webhooks for their consent."
+        ),
+    ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Add or replace recipients from a file: all of it, or none."""
     from gateway.cli.recipients import import_file
 
-    return import_file(config, file, confirmed_by=confirmed_by)
+    return import_file(config, file, confirmed_by=confirmed_by, without_asking=without_asking)
 
 
 @recipients.command("check")

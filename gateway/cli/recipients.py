@@ -3,38 +3,35 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import apsw
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from gateway import clock
-from gateway.adapters_of import adapters_of
-from gateway.assembly import disclosing_of, links_of
 from gateway.channels.handshake import Allowed, Refused, ask
-from gateway.channels.http_client import USER_AGENT, GuardedClient
+from gateway.channels.http_client import GuardedClient
 from gateway.cli.beside import commit, opened, staff
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.config import Config, load_config
+from gateway.consent import RATE_WISHED, Consents, ask_owners
 from gateway.instance import load_keys, load_law, sealed_store
 from gateway.model.ids import AlertId, RecipientId
 from gateway.model.keyring import usable_key
 from gateway.model.party import Endpoint, Recipient
 from gateway.model.strict_json import Json, JsonObject
-from gateway.proving import Proving, send_test
 from gateway.recipients_file import BadRecipients, Known, read_recipients
 from gateway.registration import register_recipients
-from gateway.rendering import rendering
-from gateway.store import alerts, directory
-from gateway.transport import client_tls, outbound_policy
+from gateway.store import alerts, directory, second_factors
 
 ANSWERED: Final = frozenset({"acknowledged", "accepted", "rejected", "actioned"})
 _LOOK_EVERY_S: Final = 0.5
-_RATE_WISHED: Final = 600  # posts a minute
 
 
 def listed(config_file: Path, *, as_json: bool) -> int:
@@ -58,8 +55,10 @@ def listed(config_file: Path, *, as_json: bool) -> int:
     return OK
 
 
-def import_file(config_file: Path, file: Path, *, confirmed_by: str | None) -> int:
-    """Import recipients, all or none."""
+def import_file(
+    config_file: Path, file: Path, *, confirmed_by: str | None, without_asking: bool
+) -> int:
+    """Import recipients, all or none; owners of new webhooks are asked for their consent first."""
     config = load_config(config_file)
     try:
         found = read_recipients(file, _known(config, staff(confirmed_by) if confirmed_by else None))
@@ -68,6 +67,8 @@ def import_file(config_file: Path, file: Path, *, confirmed_by: str | None) -> i
     strangers = list(_naming_nobody(config, found))
     if strangers:
         raise Trouble("nothing was imported:\n  " + "\n  ".join(strangers))
+    if not without_asking:
+        found = _with_consent(config, found)
     asyncio.run(register_recipients(config, found))
     for one in found:
         channels = ", ".join(endpoint.channel for endpoint in one.endpoints)
@@ -89,12 +90,42 @@ def import_file(config_file: Path, file: Path, *, confirmed_by: str | None) -> i
     return OK
 
 
+def _with_consent(config: Config, found: Sequence[Recipient]) -> list[Recipient]:
+    """Return the recipients with the rates their webhooks' owners allow.
+
+    Raises:
+        Trouble: one of them refused.
+    """
+    with opened(config) as reader:
+        held = directory.recipients(reader)
+    consents = asyncio.run(_ask(config, found, held))
+    if consents.refused:
+        lines = [f"{id_}: its owner does not consent ({code})" for id_, code in consents.refused]
+        raise Trouble("nothing was imported:\n  " + "\n  ".join(lines), NO)
+    for id_, code in consents.silent:
+        typer.echo(f"{id_}: its owner said nothing of consent ({code})", err=True)
+    return list(consents.recipients)
+
+
+async def _ask(
+    config: Config, found: Sequence[Recipient], held: Mapping[RecipientId, Recipient]
+) -> Consents:
+    from gateway.transport import guarded_client
+
+    client = guarded_client(config)
+    try:
+        return await ask_owners(client, found, held, origin=config.instance.host)
+    finally:
+        await client.close()
+
+
 def check(config_file: Path, only: str | None, *, as_json: bool) -> int:
     """Look at every way to recipients: key, address, consent. Exit 1 if one is unfit."""
     config = load_config(config_file)
     with opened(config) as reader:
         found = _chosen(directory.recipients(reader), only)
-    rows = asyncio.run(_checked(config, found))
+        unread = {one.id for one in found if not _may_read(reader, one)}
+    rows = asyncio.run(_checked(config, found, unread))
     if as_json:
         typer.echo(orjson.dumps({"ways": list[Json](rows)}).decode())
     else:
@@ -105,6 +136,11 @@ def check(config_file: Path, only: str | None, *, as_json: bool) -> int:
 
 def test(config_file: Path, id_: str, *, within_s: int, as_json: bool) -> int:
     """Send a test alert and wait for its answer. Exit 0 if a human answered, 1 if nobody did."""
+    from gateway.adapters_of import adapters_of
+    from gateway.assembly import disclosing_of, links_of
+    from gateway.proving import Proving, send_test
+    from gateway.rendering import rendering
+
     config = load_config(config_file)
     with opened(config) as reader:
         [recipient] = _chosen(directory.recipients(reader), id_)
@@ -151,6 +187,9 @@ def _wait(config: Config, alert: AlertId, within_s: int, *, as_json: bool) -> in
 
 
 def _known(config: Config, confirmed_by: str | None) -> Known:
+    from gateway.adapters_of import adapters_of
+    from gateway.transport import outbound_policy
+
     return Known(
         catalogues=load_law(config).catalogues,
         policy=outbound_policy(config),
@@ -159,6 +198,7 @@ def _known(config: Config, confirmed_by: str | None) -> Known:
         routes=frozenset(one.name for one in config.email.route) if config.email else frozenset(),
         simulator=config.simulator.enabled,
         confirmed_by=confirmed_by,
+        anchored=bool(config.certificates.anchors),
     )
 
 
@@ -181,28 +221,39 @@ def _chosen(found: Mapping[RecipientId, Recipient], only: str | None) -> list[Re
     return [found[RecipientId(only)]]
 
 
-async def _checked(config: Config, found: Sequence[Recipient]) -> list[JsonObject]:
-    client = GuardedClient(
-        policy=outbound_policy(config),
-        ssl_context=client_tls(config, config.webhook.ca_file),
-        timeout_s=config.webhook.timeout_s,
-        user_agent=USER_AGENT,
-    )
+def _may_read(reader: apsw.Connection, recipient: Recipient) -> bool:
+    """Return whether a recipient can read what is not sealed to them: by a second factor."""
+    found = second_factors.listed(reader, recipient.id)
+    return any(not one.offered and one.revoked_at is None for one in found)
+
+
+async def _checked(
+    config: Config, found: Sequence[Recipient], unread: AbstractSet[RecipientId]
+) -> list[JsonObject]:
+    from gateway.transport import guarded_client
+
+    client = guarded_client(config)
     try:
-        ways = [endpoint for one in found for endpoint in one.endpoints]
-        return list(await asyncio.gather(*(_way(config, client, one) for one in ways)))
+        ways = [(endpoint, one.id in unread) for one in found for endpoint in one.endpoints]
+        return list(
+            await asyncio.gather(*(_way(config, client, one, unread=no) for one, no in ways))
+        )
     finally:
         await client.close()
 
 
-async def _way(config: Config, client: GuardedClient, endpoint: Endpoint) -> JsonObject:
+async def _way(
+    config: Config, client: GuardedClient, endpoint: Endpoint, *, unread: bool
+) -> JsonObject:
     key = usable_key(endpoint.keys, clock.now())
     faults: list[str] = []
+    if unread and isinstance(key, str) and endpoint.channel != "mesh":
+        faults.append("its reader has no second factor (recipients enrol): notices lead nowhere")
     if isinstance(key, str) and (endpoint.channel in {"webhook", "mesh"} or endpoint.smime):
         faults.append(f"no key may be used ({key}): only notices leave")
     said = "fit"
     if endpoint.channel == "webhook":
-        answer = await ask(client, endpoint.address, origin=config.instance.host, rate=_RATE_WISHED)
+        answer = await ask(client, endpoint.address, origin=config.instance.host, rate=RATE_WISHED)
         if isinstance(answer, Refused):
             faults.append(f"its owner does not consent ({answer.code})")
         elif isinstance(answer, Allowed):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from gateway.channels.addresses import BadAddress, check_mailbox
+from gateway.config.mail import check_mailbox
 from gateway.config.section import Section
 
 Seconds = Annotated[float, Field(gt=0, le=604_800)]
@@ -45,10 +45,7 @@ class OperatorConfig(Section):
     @classmethod
     def _is_a_mailbox(cls, mailbox: str | None) -> str | None:
         if mailbox is not None:
-            try:
-                check_mailbox(mailbox)
-            except BadAddress:
-                raise ValueError("not a mailbox") from None
+            check_mailbox(mailbox)
         return mailbox
 
     @property

@@ -5,9 +5,23 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gateway.channels.addresses import check_host_name, check_mailbox
-from gateway.channels.mail_routes import DEFAULT
 from gateway.config.section import Section
+
+DEFAULT = "default"  # the name of the route that [email] itself is
+
+
+def check_host_name(text: str) -> str:
+    """Return a DNS name as it stands."""
+    from gateway.channels import addresses  # late: most commands read no mail section
+
+    return addresses.check_host_name(text)
+
+
+def check_mailbox(text: str) -> str:
+    """Return a mailbox as it stands."""
+    from gateway.channels import addresses
+
+    return addresses.check_mailbox(text)
 
 
 def _not_the_default(name: str) -> str:

@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.channels.outbound import OutboundPolicy
-from gateway.config.sms import SmsConfig, build_sms
+from gateway.config.sms import SmsConfig
 from gateway.demo.servers.certificates import LoopbackCertificates
 from gateway.model.outcome import Accepted
+from gateway.texts import build_sms
 from tests.channels.parcels import ALERT, a_parcel, clock
 from tests.channels.test_sms import API_KEY, TEMPLATE, a_server
 from tests.channels.test_sms_smpp import Heard, trusting
