@@ -86,7 +86,9 @@ class Deliverer:
         while True:
             await self.fill()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._dry.wait(), SWEEP_EVERY_S)
+                # Not `wait_for`: before Python 3.12 it loses a cancellation that comes with the set.
+                async with asyncio.timeout(SWEEP_EVERY_S):
+                    await self._dry.wait()
             self._dry.clear()
             await asyncio.sleep(_WAKE_S)
 

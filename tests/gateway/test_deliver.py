@@ -191,3 +191,17 @@ async def test_a_row_withheld_since_it_was_taken_up_does_not_leave() -> None:
 async def _turns(count: int = 60) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+async def test_a_stop_that_comes_with_a_wake_up_is_not_lost() -> None:
+    deliverer = Deliverer(delivering())
+    for turns in range(6):  # wherever the loop is
+        loop = asyncio.create_task(deliverer.run())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        deliverer._dry.set()
+        loop.cancel()
+        done, _ = await asyncio.wait([loop], timeout=3)
+        assert done == {loop}
+        assert loop.cancelled()
