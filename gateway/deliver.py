@@ -86,7 +86,7 @@ class Deliverer:
         while True:
             await self.fill()
             with contextlib.suppress(TimeoutError):
-                # Not `wait_for`: before Python 3.12 it loses a cancellation that comes with the set.
+                # Not `wait_for`: before Python 3.12 it may lose a cancellation.
                 async with asyncio.timeout(SWEEP_EVERY_S):
                     await self._dry.wait()
             self._dry.clear()
