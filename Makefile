@@ -11,7 +11,7 @@ export THROUGHGATE_VECTORS ?= $(VECTORS)
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test lint types imports faults fuzz bench nightly lock docs clean
+.PHONY: help setup demo test coverage lint types imports faults fuzz bench nightly lock docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ demo: setup  ## the whole story on real servers, in under half a minute
 test: setup $(NODE)  ## format, lint, types, import contracts, tests
 	$(BIN)/python -m tests
 
+coverage: setup $(NODE)  ## the tests, with what they do not reach
+	$(BIN)/python -m tests --cov --cov-report=term
+
 lint: setup  ## format and lint only
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .
 
@@ -54,7 +57,7 @@ fuzz: setup  ## adapters against 10,000 hostile inputs each
 bench: setup  ## policy, adapters, ceiling and journey, in one run
 	$(BIN)/python -m bench
 
-nightly: test faults fuzz bench  ## everything
+nightly: coverage faults fuzz bench  ## everything
 
 docs: setup  ## regenerate the terminal picture from a real run
 	$(BIN)/throughgate demo --picture docs/demo.svg

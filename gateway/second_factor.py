@@ -16,9 +16,6 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import pyotp
-import webauthn
-from webauthn.helpers import parse_authentication_credential_json, parse_client_data_json
-from webauthn.helpers.cose import COSEAlgorithmIdentifier
 
 from gateway.model.ids import RecipientId
 
@@ -33,11 +30,7 @@ _WINDOW: Final = (-1, 0, 1)  # steps a phone's clock may be out
 _CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 _MAC_BYTES: Final = 16
 _CHALLENGE_BYTES: Final = CHALLENGE_NONCE_BYTES + 8 + _MAC_BYTES
-_ALGORITHMS: Final = [
-    COSEAlgorithmIdentifier.EDDSA,
-    COSEAlgorithmIdentifier.ECDSA_SHA_256,
-    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
-]
+_ALGORITHMS: Final = (-8, -7, -257)  # COSE: EdDSA, ECDSA and RSA, each with SHA-256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +143,10 @@ class Passkeys:
 
     def registered(self, text: str, scope: str, *, now: datetime) -> Credential | None:
         """Return the passkey that `navigator.credentials.create` made, or None."""
+        import webauthn  # late, as it is slow to load
+        from webauthn.helpers import parse_client_data_json
+        from webauthn.helpers.cose import COSEAlgorithmIdentifier
+
         try:
             challenge = parse_client_data_json(
                 webauthn.base64url_to_bytes(json.loads(text)["response"]["clientDataJSON"])
@@ -162,7 +159,7 @@ class Passkeys:
                 expected_rp_id=self.rp_id,
                 expected_origin=self.origin,
                 require_user_verification=True,
-                supported_pub_key_algs=_ALGORITHMS,
+                supported_pub_key_algs=[COSEAlgorithmIdentifier(one) for one in _ALGORITHMS],
             )
         except Exception:  # noqa: BLE001 - as above
             return None
@@ -173,6 +170,9 @@ class Passkeys:
     def _asserted(
         self, factors: Sequence[Factor], shown: Assertion, now: datetime
     ) -> Proven | None:
+        import webauthn
+        from webauthn.helpers import parse_authentication_credential_json, parse_client_data_json
+
         given = parse_authentication_credential_json(shown.text)
         challenge = parse_client_data_json(given.response.client_data_json).challenge
         if not self.is_challenge(challenge, shown.scope, now=now):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway import clock
 from gateway.channels.addresses import BadAddress
@@ -19,7 +19,6 @@ from gateway.channels.mail_routes import MailRoute, MailRoutes, NoSuchRoute
 from gateway.channels.mesh import MeshChannel
 from gateway.channels.outbound import OutboundPolicy
 from gateway.channels.simulator import ExerciseGuard, SimulatingChannel
-from gateway.channels.sms import SmsChannel
 from gateway.channels.webhook import WebhookChannel
 from gateway.config import BadConfig, Config, EmailConfig, MeshConfig
 from gateway.config.mail import MailRouteConfig
@@ -32,9 +31,11 @@ from gateway.mesh_mailbox.messages import MeshAccount
 from gateway.model.ids import AlertId, EndpointId
 from gateway.model.outcome import Receipt, Reply
 from gateway.model.party import ChannelName, Endpoint
-from gateway.texts import build_sms
 from keys import webhook_signature
 from keys.providers.secret_file import read_secret
+
+if TYPE_CHECKING:
+    from gateway.channels.sms import SmsChannel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ def build_channels(
     return Channels(by_name=guarded, bare=bare, texted=texted, loops=loops)
 
 
-async def _ready_for_ever(texts: SmsChannel) -> None:
+async def _ready_for_ever(texts: "SmsChannel") -> None:
     """Keep up what receipts and replies come in on, if anything does."""
     await texts.stay_ready()
     await asyncio.Event().wait()
@@ -202,7 +203,9 @@ def mail_sender(config: Config) -> Callable[[Endpoint], str | None]:
 
 def _sms(
     config: Config, sms: SmsConfig, hearing: Hearing
-) -> tuple[SmsChannel, Callable[[Receipt], Awaitable[bool]]]:
+) -> tuple["SmsChannel", Callable[[Receipt], Awaitable[bool]]]:
+    from gateway.texts import build_sms  # late: only where texts are sent
+
     try:
         return build_sms(
             sms,

@@ -11,24 +11,13 @@ ASCII case (RFC 5280 section 4.2.1.6, RFC 5321 section 2.4). Only ``rfc822Name``
 ASCII: internationalised mailboxes (RFC 9598) are not matched, so they are refused.
 """
 
-import re
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from pyhanko_certvalidator import CertificateValidator, ValidationContext
-from pyhanko_certvalidator.errors import (
-    DisallowedAlgorithmError,
-    ExpiredError,
-    NotYetValidError,
-    PathError,
-    ValidationError,
-)
 
 from keys import certificates, revocation
 from keys.problem import BadKey
@@ -58,17 +47,6 @@ MAX_PEM: Final = 256 << 10
 STALE_AFTER: Final = timedelta(days=7)
 
 T = TypeVar("T")
-
-# What the library says of a path it refuses, and what is said of it here: without any name.
-_REFUSALS: Final = (
-    ("permitted namespace|excluded from", "name-constraint", "a name is outside its CA's names"),
-    ("signature", "bad-signature", "a certificate is not signed by its issuer"),
-    ("is not a CA", "not-a-ca", "an issuer is not a certification authority"),
-    ("maximum path length", "path-length", "the chain is longer than an issuer allows"),
-    ("not allowed to sign", "issuer-key-usage", "an issuer's key may not sign certificates"),
-    ("critical extension", "critical-extension", "a critical extension is not understood"),
-    ("polic", "policy", "the chain's certificate policies allow no use"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,57 +186,9 @@ def validated_path(
     """
     if leaf in anchors:
         return (leaf,)
-    context = ValidationContext(
-        trust_roots=[_converted(one) for one in anchors],
-        other_certs=[_converted(one) for one in others],
-        moment=at,
-        allow_fetching=False,
-        revocation_mode="none",
-        time_tolerance=timedelta(0),
-    )
-    validator = CertificateValidator(_converted(leaf), validation_context=context)
-    try:
-        found = _run(validator.async_validate_path())
-    except (ValidationError, PathError) as error:
-        return _refusal(error)
-    except (ValueError, TypeError, KeyError, InvalidSignature, UnsupportedAlgorithm):
-        # From the library's own lazy parser, or a key of a kind nobody issues with.
-        return Reason(code="malformed", text="a certificate of the chain cannot be read")
-    path = [
-        x509.load_der_x509_certificate(one.dump()) for one in found.iter_certs(include_root=True)
-    ]
-    return tuple(reversed(path))
+    from keys.chain_path import path_to_anchor  # late: what validates paths is slow to load
 
-
-def _run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never waits: without fetching there is nothing to wait for."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        found: T = stop.value
-        return found
-    coroutine.close()
-    raise ValueError("path validation waited for something")
-
-
-def _converted(certificate: x509.Certificate) -> asn1_x509.Certificate:
-    return asn1_x509.Certificate.load(certificates.der(certificate))
-
-
-def _refusal(error: Exception) -> Reason:
-    if isinstance(error, ExpiredError):
-        return Reason(code="expired", text="a certificate of the chain has expired")
-    if isinstance(error, NotYetValidError):
-        return Reason(code="not-yet-valid", text="a certificate of the chain is not valid yet")
-    if isinstance(error, DisallowedAlgorithmError):
-        return Reason(code="weak", text="a certificate is signed with a weak algorithm or key")
-    if isinstance(error, PathError):
-        return Reason(code="no-path", text="no chain leads to a trusted anchor")
-    said = str(error)
-    for pattern, code, text in _REFUSALS:
-        if re.search(pattern, said):
-            return Reason(code=code, text=text)
-    return Reason(code="path", text="the chain does not hold")
+    return path_to_anchor(leaf, others, anchors, at)
 
 
 def _fitness(leaf: x509.Certificate, address: str, at: datetime) -> Iterable[Reason]:

@@ -13,9 +13,6 @@ from datetime import date, datetime, time
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
-from openpyxl import load_workbook
-from openpyxl.cell.cell import ERROR_CODES
-
 from adapters.kit.csv_text import MAX_COLUMNS
 from adapters.kit.members import refuse
 from gateway.model.problem import MalformedEvent
@@ -69,6 +66,9 @@ def _messages(rows: Iterator[tuple[Any, ...]]) -> Iterator[bytes]:
         refuse("no row under the heading")
 
 
+_ERRORS: Final = frozenset(("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"))
+
+
 def _heading(cells: list[str]) -> list[str]:
     while cells and not cells[-1]:
         cells.pop()
@@ -83,6 +83,8 @@ def _rows(body: bytes, sheet: str | None) -> Iterator[tuple[Any, ...]]:
     Raises:
         MalformedEvent: not a workbook, or past a bound; never anything else.
     """
+    from openpyxl import load_workbook  # late: few messages are workbooks
+
     _guarded(lambda: _check_parts(body))
     # keep_links off: other files that it refers to are none of ours.
     book = _guarded(
@@ -160,6 +162,6 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     text = str(value).strip()
-    if text in ERROR_CODES:
+    if text in _ERRORS:
         refuse("a cell holds an error in place of a value")
     return text
