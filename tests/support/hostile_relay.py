@@ -98,7 +98,7 @@ def _tls(names: Sequence[str] = ("127.0.0.1",), **changes: Any) -> LoopbackCerti
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names, **changes).configure_cert(server)
-    client = ssl.create_default_context()
+    client = _client_context()
     authority.configure_trust(client)
     return LoopbackCertificates(
         ca_pem=authority.cert_pem.bytes(),
@@ -122,7 +122,7 @@ def unknown_authority() -> LoopbackCertificates:
         ca_pem=found.ca_pem,
         ca_file=None,
         server_context=found.server_context,
-        client_context=ssl.create_default_context(),
+        client_context=_client_context(),
     )
 
 
@@ -134,3 +134,10 @@ def old_tls() -> LoopbackCertificates:
         found.server_context.maximum_version = ssl.TLSVersion.TLSv1_1
         found.server_context.set_ciphers("DEFAULT@SECLEVEL=0")
     return found
+
+
+def _client_context() -> ssl.SSLContext:
+    """Return a verifying context with the floor that older Pythons leave to the system."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

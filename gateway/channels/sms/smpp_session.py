@@ -142,7 +142,7 @@ class SmppSession:
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(_GOODBYE_S):
                 await self._writer.wait_closed()
-        self._writer.transport.abort()
+        _abort(self._writer)
 
     async def _ask(
         self, pdu: Callable[[int], bytes], settle: Callable[[Frame], None], deadline: float
@@ -213,10 +213,16 @@ class SmppSession:
                 request.answered.set_exception(Unanswered())
         self._requests.clear()
         if abort:
-            self._writer.transport.abort()
+            _abort(self._writer)
         else:
             self._writer.close()
 
     def _next_sequence(self) -> int:
         self._sequence = self._sequence % _MAX_SEQUENCE + 1
         return self._sequence
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    # Python 3.11.2's TLS transport, closed twice, has no protocol left to abort.
+    with contextlib.suppress(AttributeError):
+        writer.transport.abort()
