@@ -5,7 +5,7 @@ References, states, times and the directory's names; nothing an alert says, and 
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import typer
 from gateway import clock
 from gateway.cli.beside import commit, opened, staff
 from gateway.cli.exits import NO, OK, Trouble
+from gateway.cli.times import so_long_ago
 from gateway.config import load_config
 from gateway.disclosure_log import entry
 from gateway.model.alert_answer import ANSWERS, REJECTIONS
@@ -28,8 +29,6 @@ from gateway.store.alerts import AlertRow
 from gateway.store.group_commit import Staged
 
 _ID: Final = re.compile(r"alt_[0-9a-f]{32}")
-_AGO: Final = re.compile(r"(\d{1,5})([mhd])")
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def listed(
@@ -125,9 +124,9 @@ def _named(connection: apsw.Connection, which: str) -> AlertRow:
 
 def _since(text: str, now: datetime) -> datetime:
     """Return a time from RFC 3339 text, or from how long ago it was: 90m, 12h, 7d."""
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    ago = so_long_ago(text, now)
+    if ago is not None:
+        return ago
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -193,15 +192,7 @@ def _json(row: AlertRow, stands: AlertState) -> JsonObject:
 
 def _ways(connection: apsw.Connection, row: AlertRow) -> list[Json]:
     return [
-        {
-            "endpoint": one.endpoint,
-            "channel": one.channel,
-            "step": one.step,
-            "state": one.way.state,
-            "attempts": one.way.attempts,
-            "receipt": one.way.receipt or None,
-            "kept_until": _text(one.way.not_before),
-        }
+        one.shown() | {"kept_until": _text(one.way.not_before)}
         for one in alerts.ways_of(connection, row.id)
     ]
 

@@ -1,25 +1,17 @@
 """The command group `alerts`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.exits import reported
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 alerts = typer.Typer(
     help="Where alerts stand: sent, read, answered, escalated. Prints nothing they say.",
     no_args_is_help=True,
 )
 
-_ConfigOption = Annotated[
-    Path,
-    typer.Option(
-        "--config", envvar="THROUGHGATE_CONFIG", help="Configuration file of the instance."
-    ),
-]
-_DEFAULT_CONFIG = Path("throughgate.toml")
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Which = Annotated[
     str, typer.Argument(metavar="ALERT|REFERENCE", help="An alert's id, alt_..., or its reference.")
 ]
@@ -38,8 +30,8 @@ def list_alerts(
     unanswered: Annotated[
         bool, typer.Option("--unanswered", help="Only those somebody has, or had, to answer.")
     ] = False,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """List alerts, newest first."""
     from gateway.cli import alerts as command
@@ -56,7 +48,7 @@ def list_alerts(
 
 @alerts.command("show")
 @reported
-def show(which: _Which, as_json: _Json = False, config: _ConfigOption = _DEFAULT_CONFIG) -> int:
+def show(which: _Which, as_json: JsonOption = False, config: ConfigOption = DEFAULT_CONFIG) -> int:
     """Print an alert's state, ways and story: attempts, rungs, answers, as the log has them."""
     from gateway.cli import alerts as command
 
@@ -75,8 +67,8 @@ def acknowledge(
         str | None,
         typer.Option(help="Of a rejection: not-ours, wrong-person, duplicate, cannot-act, other."),
     ] = None,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Answer an alert on somebody's word, given by telephone or in person."""
     from gateway.cli import alerts as command
@@ -90,7 +82,7 @@ def new_link(
     alert: Annotated[str, typer.Argument(metavar="ALERT", help="Its id, alt_...")],
     endpoint: Annotated[str, typer.Argument(help="RECIPIENT/CHANNEL it went to.")],
     by: Annotated[str, typer.Option(help="Role or staff id of who asks for it; logged.")],
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Send a new pick-up link, where the one before was used, has expired or was closed."""
     from gateway.cli.enrol import new_link as command

@@ -1,9 +1,8 @@
 """`deliveries`: where each way of an alert stands, and setting failed ones going again."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -16,6 +15,7 @@ from rich.table import Table
 from gateway import clock
 from gateway.cli.beside import commit, opened, staff
 from gateway.cli.exits import NO, OK, Trouble
+from gateway.cli.times import so_long_ago
 from gateway.config import Config, load_config
 from gateway.instance import sealed_store
 from gateway.links import Links
@@ -27,8 +27,6 @@ from gateway.store.deliveries import SHOWN, Delivery, Shown, TextOf, Wanted
 from gateway.store.outbox import Key
 
 _AT_ONCE: Final = 200  # rows set going in one commit
-_AGO: Final = re.compile(r"(\d{1,5})([mhd])")
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _COLOURS: Final = {"rejected": "red", "dead": "red", "failed": "red", "waiting": "dim"}
 
 
@@ -141,9 +139,9 @@ def _time(text: str) -> datetime:
     Raises:
         Trouble: neither.
     """
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return clock.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    ago = so_long_ago(text, clock.now())
+    if ago is not None:
+        return ago
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

@@ -1,23 +1,14 @@
 """The command group `deliveries`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.exits import reported
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 deliveries = typer.Typer(help="Where each alert's deliveries stand, and setting them going again.")
 
-_CONFIG = Path("throughgate.toml")
-
-ConfigOption = Annotated[
-    Path,
-    typer.Option(
-        "--config", envvar="THROUGHGATE_CONFIG", help="Configuration file of the instance."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 EndpointOption = Annotated[str | None, typer.Option(metavar="ID", help="Only over this endpoint.")]
 ByOption = Annotated[str, typer.Option(metavar="WHO", help="Role or staff id; it enters the log.")]
 
@@ -42,7 +33,7 @@ def list_deliveries(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 100,
     as_json: JsonOption = False,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Print deliveries, the newest first."""
     from gateway.cli import deliveries as command
@@ -63,7 +54,7 @@ def list_deliveries(
 def show(
     alert: Annotated[str, typer.Argument(metavar="ALERT")],
     as_json: JsonOption = False,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Print every way of one alert, and what the log says became of it."""
     from gateway.cli import deliveries as command
@@ -78,7 +69,7 @@ def retry(
     by: ByOption,
     endpoint: EndpointOption = None,
     as_json: JsonOption = False,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Set an alert's failed deliveries going again, now."""
     from gateway.cli import deliveries as command
@@ -95,7 +86,7 @@ def recover(
     by: ByOption,
     endpoint: EndpointOption = None,
     as_json: JsonOption = False,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Set everything going again that finally failed since a time. Repeating it changes nothing."""
     from gateway.cli import deliveries as command

@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from gateway.cli.exits import reported
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 duties = typer.Typer(help="What is owed by when, what is met and what is late.")
-
-_CONFIG = Path("throughgate.toml")
 
 
 @duties.callback(invoke_without_command=True)
@@ -25,13 +24,8 @@ def list_duties(
             metavar="DATE", help="Reckoned anew for this day, YYYY-MM-DD; opens records, logged."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-    config: Annotated[
-        Path,
-        typer.Option(
-            "--config", envvar="THROUGHGATE_CONFIG", help="Configuration file of the instance."
-        ),
-    ] = _CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Print duties as the gateway last reckoned them."""
     if context.invoked_subcommand is not None:
@@ -45,7 +39,7 @@ def list_duties(
 @reported
 def simulate(
     scenario: Annotated[Path, typer.Argument(metavar="SCENARIO.toml")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Play a scenario of dated events: what falls due, is met, is late, is chased, day by day."""
     from gateway.cli.duties import play

@@ -1,11 +1,11 @@
 """The command groups `person` and `decisions`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.exits import reported
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 person = typer.Typer(
     help="Who is who: what is held of a person, and which records are one. Prints no number.",
@@ -13,16 +13,8 @@ person = typer.Typer(
 )
 decisions = typer.Typer(help="What waits for a human to decide.", no_args_is_help=True)
 
-_ConfigOption = Annotated[
-    Path,
-    typer.Option(
-        "--config", envvar="THROUGHGATE_CONFIG", help="Configuration file of the instance."
-    ),
-]
-_DEFAULT_CONFIG = Path("throughgate.toml")
 _By = Annotated[str, typer.Option(help="Role or staff id of who does it; it enters the log.")]
 _Reason = Annotated[str, typer.Option(help="Why; sealed or digested, never logged.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Ref = Annotated[str, typer.Argument(metavar="REF", help="Reference of a record: per_...")]
 _Pair = Annotated[
     str, typer.Argument(metavar="KIND=VALUE", help="An identifier; VALUE - reads standard input.")
@@ -37,8 +29,8 @@ def show(
     who: Annotated[str, typer.Argument(metavar="IDENTIFIER|REF", help=_Who)],
     by: _By,
     reason: _Reason,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Print a person's records, kinds of identifier, merges, tasks and events; no fact."""
     from gateway.cli import person as command
@@ -53,8 +45,8 @@ def link(
     identifier: _Pair,
     by: _By,
     reason: _Reason,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Say that an identifier nobody has yet names this record."""
     from gateway.cli import person as command
@@ -69,8 +61,8 @@ def unlink(
     identifier: _Pair,
     by: _By,
     reason: _Reason,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Say that an identifier does not name this record after all."""
     from gateway.cli import person as command
@@ -85,8 +77,8 @@ def merge(
     absorbed: Annotated[str, typer.Argument(metavar="ABSORBED", help="Reference merged into it.")],
     by: _By,
     reason: _Reason,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Merge two records that are one person; whoever must be told anew is told."""
     from gateway.cli import person as command
@@ -101,8 +93,8 @@ def unmerge(
     other: Annotated[str, typer.Argument(metavar="OTHER", help="Reference of the other.")],
     by: _By,
     reason: _Reason,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Undo the newest merge that makes two records one; what was told under it is recalled."""
     from gateway.cli import person as command
@@ -114,8 +106,8 @@ def unmerge(
 @reported
 def tasks(
     who: Annotated[str | None, typer.Argument(metavar="IDENTIFIER|REF", help=_Who)] = None,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """List what is doubtful about who somebody is: everybody, or one person."""
     from gateway.cli import person as command
@@ -125,7 +117,7 @@ def tasks(
 
 @decisions.command("list")
 @reported
-def list_open(as_json: _Json = False, config: _ConfigOption = _DEFAULT_CONFIG) -> int:
+def list_open(as_json: JsonOption = False, config: ConfigOption = DEFAULT_CONFIG) -> int:
     """List the open tasks, oldest first."""
     from gateway.cli import decisions as command
 
@@ -139,8 +131,8 @@ def show_decision(
     by: Annotated[
         str | None, typer.Option(help="Who reads; shows the decider's reason and is logged.")
     ] = None,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Print one task: what is asked, about whom by reference, and what was decided."""
     from gateway.cli import decisions as command
@@ -156,8 +148,8 @@ def request(
     rule: Annotated[str, typer.Argument(metavar="RULE", help="As `policy explain` names it.")],
     by: _By,
     reason: _Reason,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Ask for a decision that a rule leaves to a human and nobody was asked about by itself."""
     from gateway.cli import decisions as command
@@ -171,8 +163,8 @@ def approve(
     task: _Task,
     by: _By,
     reason: _Reason,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Approve what a task asks; a disclosure is then made by the serving gateway."""
     from gateway.cli import decisions as command
@@ -186,8 +178,8 @@ def decline(
     task: _Task,
     by: _By,
     reason: _Reason,
-    as_json: _Json = False,
-    config: _ConfigOption = _DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
     """Decline what a task asks."""
     from gateway.cli import decisions as command

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.exits import reported
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption
 
 policy = typer.Typer(help="The rulebook: who may be told what, and why.", no_args_is_help=True)
 
@@ -115,12 +116,7 @@ def policy_replay(
     since: Annotated[
         str | None, typer.Option(metavar="DATE", help="Only events received from this day on.")
     ] = None,
-    config: Annotated[
-        Path,
-        typer.Option(
-            "--config", envvar="THROUGHGATE_CONFIG", help="Configuration file of the instance."
-        ),
-    ] = Path("throughgate.toml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> int:
     """Whose alerts would change under another rulebook, for the events already received."""

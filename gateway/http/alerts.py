@@ -153,17 +153,7 @@ def alert_json(answering: Answering, row: AlertRow) -> JsonObject:
         "collected_at": _time(row.collected_at),
         "escalated": row.rung,
         "recalled": row.recalled,
-        "ways": [
-            {
-                "endpoint": one.endpoint,
-                "channel": one.channel,
-                "step": one.step,
-                "state": one.way.state,
-                "attempts": one.way.attempts,
-                "receipt": one.way.receipt or None,
-            }
-            for one in alerts.ways_of(connection, row.id)
-        ],
+        "ways": [one.shown() for one in alerts.ways_of(connection, row.id)],
     }
 
 

@@ -17,6 +17,7 @@ from gateway.model.alert_state import AlertState, Answer, Receipted, Standing, W
 from gateway.model.disclosure import AlertKept, Message
 from gateway.model.ids import AlertId, EndpointId, EventRef, PersonRef, RecipientId
 from gateway.model.party import ChannelName
+from gateway.model.strict_json import JsonObject
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.times import milliseconds, moment
 
@@ -54,6 +55,17 @@ class WayRow:
     channel: ChannelName
     step: int
     way: Way
+
+    def shown(self) -> JsonObject:
+        """Return how the way stands, for whoever may know the alert. Pure."""
+        return {
+            "endpoint": self.endpoint,
+            "channel": self.channel,
+            "step": self.step,
+            "state": self.way.state,
+            "attempts": self.way.attempts,
+            "receipt": self.way.receipt or None,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
