@@ -34,6 +34,7 @@ def post_files(
     signer = signer_from(read_file(key, 4096).decode("ascii", "replace").strip())
     bodies = {file: read_file(file, 1024 * 1024) for file in files}
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     return asyncio.run(_post_all(bodies, agency, signer, url, adapter, context))
 
 

@@ -204,6 +204,7 @@ async def night(folder: Path, sleepers: Sequence[Sleeper]) -> AsyncIterator[Nigh
         ]
         await _register(config, recipients)
         context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # older Pythons leave it to the system
         yield await _assembled(
             stack, config, context, hooks, notify, {n: p[0] for n, p in pairs.items()}, api_key
         )
