@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NODE := tests/node/node_modules/.installed
+ASSETS := gateway/console/node_modules/.installed
 VECTORS ?= $(abspath ../shared/vectors)
 export THROUGHGATE_VECTORS ?= $(VECTORS)
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
@@ -26,17 +27,23 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@touch $@
 
 $(NODE): tests/node/package-lock.json
-	@.ci/need openssl curl softhsm2-util:softhsm2 postfix chromium node:nodejs npm
+	@.ci/need openssl curl softhsm2-util:softhsm2 postfix chromium node:nodejs npm pango-view:pango1.0-tools
 	@if command -v npm >/dev/null; then \
 	  npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent && touch $@; fi
 
-demo: setup  ## the whole story on real servers, in under half a minute
+# The console's style and script are a dependency like any other; without them it says so.
+$(ASSETS): gateway/console/package-lock.json
+	@.ci/need node:nodejs npm
+	@if command -v npm >/dev/null; then \
+	  npm ci --prefix gateway/console --ignore-scripts --no-audit --no-fund --silent && touch $@; fi
+
+demo: setup $(ASSETS)  ## the whole story on real servers, in under half a minute
 	$(BIN)/throughgate demo $(DEMO_ARGS)
 
-test: setup $(NODE)  ## format, lint, types, import contracts, tests
+test: setup $(ASSETS) $(NODE)  ## format, lint, types, import contracts, tests
 	$(BIN)/python -m tests
 
-coverage: setup $(NODE)  ## the tests, with what they do not reach
+coverage: setup $(ASSETS) $(NODE)  ## the tests, with what they do not reach
 	$(BIN)/python -m tests --cov --cov-report=term
 
 lint: setup  ## format and lint only
@@ -64,8 +71,8 @@ docs: setup  ## regenerate the terminal picture from a real run
 
 lock: setup  ## resolve the dependencies anew (hashes, no registry addresses)
 	@$(PIP) uv
-	$(BIN)/uv pip compile pyproject.toml --extra demo --extra hsm --extra kms --extra sqs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra demo --extra hsm --extra kms --extra otel --extra pdf --extra sqs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements-dev.lock
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist
+	rm -rf $(VENV) tests/node/node_modules gateway/console/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* build dist

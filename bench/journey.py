@@ -19,7 +19,7 @@ from bench.posts import poster
 from bench.problem import NotMeasured
 from bench.wire import HOST
 from gateway import clock
-from gateway.audit import Auditor, Finding
+from gateway.audit.findings import Auditor, Finding
 from gateway.demo.cast import AREA
 from gateway.disclosure_log.checkpoint import VerifierKey
 from gateway.disclosure_log.fsck import check_log

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway import clock
 from gateway.app import running
-from gateway.audit import Auditor
+from gateway.audit.findings import Auditor
 from gateway.cli.post import send
 from gateway.config import Config
 from gateway.demo.cast import AREA

@@ -5,7 +5,7 @@ from pathlib import Path
 import orjson
 import typer
 
-from gateway.audit import Auditor
+from gateway.audit.findings import Auditor
 from gateway.cli.beside import log_reading, opened, staff
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.config import load_config

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from gateway.config.console import ConsoleConfig
 from gateway.config.escalation import EscalationConfig, OperatorConfig
 from gateway.config.feeds import FeedConfig
 from gateway.config.keys import KeysConfig
@@ -15,6 +16,8 @@ from gateway.config.mail import MailBouncesConfig, MailRouteConfig
 from gateway.config.pick_up import PickUpConfig
 from gateway.config.section import Section
 from gateway.config.sms import SmsConfig
+from gateway.config.telemetry import TelemetryConfig
+from gateway.config.witness import WitnessConfig
 
 NAME_PATTERN = r"^[a-z0-9.\-/]{1,100}$"
 
@@ -74,12 +77,14 @@ class LogConfig(Section):
 
     entries_for: Literal["loopback", "anyone"] = "loopback"
     justification: Literal["required", "optional"] = "required"
+    high_water: Path = Path("log.high-water")  # what was published last; best on another disk
 
 
 class PolicyConfig(Section):
     """Which rulebook is in force: the one shipped, or an agency's own folder of the same shape."""
 
     rulebook: Path | None = None
+    adoption: Literal["two-person", "configured"] = "configured"  # who puts another one in force
     review_months: Annotated[int, Field(ge=1, le=120)] = 6  # until an alert is to be looked at anew
 
 
@@ -197,6 +202,9 @@ class Config(Section):
     escalation: EscalationConfig = EscalationConfig()
     operator: OperatorConfig = OperatorConfig()
     simulator: SimulatorConfig = SimulatorConfig()
+    console: ConsoleConfig = ConsoleConfig()
+    witness: WitnessConfig | None = None
+    telemetry: TelemetryConfig | None = None
     feed: tuple[FeedConfig, ...] = ()
     table: tuple[TableConfig, ...] = ()
     home: Path = Field(default=Path(), exclude=True)  # its folder

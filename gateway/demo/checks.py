@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from gateway.audit import Auditor, Finding
+from gateway.audit.findings import Auditor, Finding
 from gateway.demo.answers import Answers
 from gateway.demo.cast import Reader
 from gateway.demo.events import CANARIES

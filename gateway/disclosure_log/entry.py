@@ -18,6 +18,7 @@ from gateway.disclosure_log.afterwards import (
     sealing,
 )
 from gateway.disclosure_log.canonical import canonical_json
+from gateway.disclosure_log.governing import approval, gap, log_key, question, sign_in
 from gateway.disclosure_log.operation import OPERATIONS, Entry, stated, timestamp
 from gateway.model.decision import Grant, Reason, Withheld
 from gateway.model.disclosure import Message
@@ -39,12 +40,17 @@ __all__ = [
     "OPERATIONS",
     "Entry",
     "acknowledgement",
+    "approval",
     "attempt",
     "canonical_json",
     "collected",
     "escalation",
+    "gap",
+    "log_key",
+    "question",
     "receipt",
     "sealing",
+    "sign_in",
     "timestamp",
 ]
 

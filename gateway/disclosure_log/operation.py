@@ -26,6 +26,10 @@ OPERATIONS: Final = _LAWFUL_OPERATIONS | {  # and what else a DPO must be able t
     "security",
     "directory",
     "rulebook",
+    "approval",
+    "gap",
+    "log-key",
+    "sign-in",
 }
 
 

@@ -246,6 +246,53 @@ CREATE TABLE incident (
   closed_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
+-- Rulebooks that were ever in force, so that an old disclosure can be read by its own rules.
+CREATE TABLE rulebook (
+  digest   TEXT PRIMARY KEY,
+  texts    TEXT NOT NULL,          -- JSON: name of the file, its text
+  noted_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who may sign in to the console; by role or staff id, never by name.
+CREATE TABLE staff (
+  id       TEXT PRIMARY KEY,
+  body     TEXT NOT NULL,          -- JSON of gateway.model.staff.Staff
+  subject  TEXT UNIQUE,            -- OpenID Connect: issuer, a space, sub
+  added_at INTEGER NOT NULL,
+  added_by TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE staff_passkey (
+  credential  BLOB PRIMARY KEY,
+  staff       TEXT NOT NULL REFERENCES staff (id),
+  public_key  BLOB NOT NULL,       -- sealed under the own root secret
+  counter     INTEGER NOT NULL,
+  enrolled_at INTEGER NOT NULL,
+  revoked_at  INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX staff_passkey_staff ON staff_passkey (staff);
+CREATE TABLE session (
+  mac      BLOB PRIMARY KEY,       -- of the cookie; the cookie itself is nowhere
+  staff    TEXT NOT NULL REFERENCES staff (id),
+  began_at INTEGER NOT NULL,
+  seen_at  INTEGER NOT NULL,
+  means    TEXT NOT NULL           -- "passkey" or "oidc"
+) STRICT, WITHOUT ROWID;
+
+-- What one person proposes and another approves: an erasure, a gap in the log, a rulebook.
+CREATE TABLE approval (
+  id          TEXT PRIMARY KEY,
+  kind        TEXT NOT NULL CHECK (kind IN ('erasure', 'gap', 'rulebook')),
+  subject     TEXT NOT NULL,       -- a person's reference, a size, a digest
+  reason      TEXT NOT NULL,       -- a code
+  proposed_by TEXT NOT NULL,
+  proposed_at INTEGER NOT NULL,
+  state       TEXT NOT NULL CHECK (state IN ('open', 'approved', 'declined', 'lapsed')),
+  decided_by  TEXT,
+  decided_at  INTEGER,
+  CHECK (decided_by IS NULL OR decided_by <> proposed_by OR state <> 'approved')
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX approval_open ON approval (kind, subject) WHERE state = 'open';
+
 -- The disclosure log.
 CREATE TABLE log_entry (
   idx  INTEGER PRIMARY KEY,
@@ -268,3 +315,22 @@ CREATE TABLE log_head (
   size INTEGER NOT NULL,
   root BLOB NOT NULL
 ) STRICT;
+-- The newest checkpoints that enough witnesses signed.
+CREATE TABLE log_witnessed (
+  size         INTEGER PRIMARY KEY,
+  note         TEXT NOT NULL,      -- with their signatures
+  witnessed_at INTEGER NOT NULL
+) STRICT;
+-- Where entries are found by what they mention. It says nothing the log does not: made from the
+-- entries alone, after they are committed, and made again from them at any time.
+CREATE TABLE log_term (
+  id    INTEGER PRIMARY KEY,
+  what  TEXT NOT NULL,             -- "op", "person", "recipient", "rule", "day", ...
+  value TEXT NOT NULL,
+  UNIQUE (what, value)
+) STRICT;
+CREATE TABLE log_posting (
+  term INTEGER NOT NULL,
+  idx  INTEGER NOT NULL,
+  PRIMARY KEY (term, idx)
+) STRICT, WITHOUT ROWID;

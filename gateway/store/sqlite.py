@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _CACHE_KIB = 64 * 1024
 _CHECKPOINT_PAGES = 10_000  # about 40 MB of WAL between checkpoints

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit import Auditor
+from gateway.audit.findings import Auditor
 from gateway.demo.cast import AREA
 from gateway.instance import CONFIG_NAME
 from gateway.store import sqlite

@@ -18,7 +18,7 @@ import orjson
 
 from gateway import clock
 from gateway.answering import Answering
-from gateway.audit import Auditor
+from gateway.audit.findings import Auditor
 from gateway.channels.outbound import OutboundPolicy
 from gateway.channels.sms import Caps, NotifyProvider, Rule, SmsChannel
 from gateway.channels.sms.reply import read_reply

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from gateway import clock
 from gateway.alert import Envelope, chase_of, recall_of, test_of
-from gateway.audit import Auditor
+from gateway.audit.findings import Auditor
 from gateway.collecting import Collecting
 from gateway.config import Config
 from gateway.config.pick_up import PickUpConfig

@@ -1,0 +1,1 @@
+"""The console: what data protection officers, coordinators and operators see, as pages."""
