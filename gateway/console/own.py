@@ -1,0 +1,25 @@
+"""What the pages of the console read and write with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.config import Config
+from gateway.directory import Directory
+from gateway.disclosure_log.checkpoint import VerifierKey
+from gateway.law import Law
+from gateway.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleOwn:
+    """One running gateway, as its pages see it."""
+
+    config: Config
+    store: Store
+    directory: Directory
+    law: Law
+    verifiers: tuple[VerifierKey, ...]  # of the log; the first signs now
+    now: Callable[[], datetime]
+    new_id: Callable[[str], str]
+    random_bytes: Callable[[int], bytes]
