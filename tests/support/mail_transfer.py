@@ -173,6 +173,7 @@ def _configured(root: Path, mailboxes: tuple[str, ...]) -> MailTransfer:
     certificate.private_key_pem.write_to_path(root / "key.pem")
     (root / "key.pem").chmod(0o600)
     context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # older Pythons leave it to the system
     authority.configure_trust(context)
     lookup = ", ".join(f"{{ {box}@{DOMAIN} = {box}/ }}" for box in mailboxes)
     (root / "config" / "main.cf").write_text(
