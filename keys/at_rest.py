@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from keys.problem import BadKey, CannotOpen
+from keys.unpickled import NeverPickled
 
 KEY_LENGTH: Final = 32
 
@@ -52,7 +53,7 @@ class KeyEncryptionKey(Protocol):
         """
 
 
-class DataKey:
+class DataKey(NeverPickled):
     """A 32-byte AES-256-GCM key. Make one with `generate`, or from what a provider unwrapped.
 
     Seal fewer than 2**32 values under one key: the nonces are random (SP 800-38D section 8.3).
@@ -68,9 +69,6 @@ class DataKey:
 
     def __repr__(self) -> str:
         return "DataKey(...)"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be pickled")
 
     @classmethod
     def generate(cls) -> "DataKey":
@@ -111,7 +109,7 @@ class DataKey:
             raise CannotOpen("undecryptable", "another key or row, or altered since") from None
 
 
-class RootKey:
+class RootKey(NeverPickled):
     """Thirty-two bytes in memory that wrap keys, and that others are derived from: the key a file
     provider loads, or an instance's own root secret.
 
@@ -130,9 +128,6 @@ class RootKey:
 
     def __repr__(self) -> str:
         return f"RootKey({self._id})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be pickled")
 
     @property
     def id(self) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from keys.at_rest import KeyEncryptionKey, key_id_of
 from keys.problem import CannotOpen, KeyProblem
+from keys.unpickled import NeverPickled
 
 
 class Source(Protocol):
@@ -25,7 +26,7 @@ class Source(Protocol):
         """
 
 
-class KeyRing:
+class KeyRing(NeverPickled):
     """A key-encryption key made of several: the active one wraps, any known one unwraps.
 
     With a `source` it takes in a key made since: before it wraps, if the source says so, and when
@@ -56,9 +57,6 @@ class KeyRing:
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self._keys)})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be pickled")
 
     @property
     def id(self) -> str:

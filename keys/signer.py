@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from keys.problem import BadKey
+from keys.unpickled import NeverPickled
 
 _ECDSA: Final = ec.ECDSA(SHA256())
 
@@ -40,7 +41,7 @@ class EcdsaSigner(Protocol):
         """
 
 
-class P256Key:
+class P256Key(NeverPickled):
     """A P-256 key pair in memory.
 
     Raises (on construction):
@@ -58,9 +59,6 @@ class P256Key:
 
     def __repr__(self) -> str:
         return "P256Key(...)"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be pickled")
 
     @property
     def public(self) -> ec.EllipticCurvePublicKey:

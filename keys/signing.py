@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from keys.problem import BadKey, BadSignature
+from keys.unpickled import NeverPickled
 
 SECRET_PREFIX: Final = "whsk_"  # noqa: S105  # a prefix, not a secret
 PUBLIC_PREFIX: Final = "whpk_"
@@ -55,7 +56,7 @@ class VerifyingKey:
             raise BadSignature("no-match", "the signature is not by this key")
 
 
-class SigningKey:
+class SigningKey(NeverPickled):
     """An Ed25519 key pair. Make one with `generate` or `parse`."""
 
     __slots__ = ("_private", "public_text")
@@ -66,9 +67,6 @@ class SigningKey:
 
     def __repr__(self) -> str:
         return f"SigningKey({self.public_text})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be pickled")
 
     @classmethod
     def generate(cls) -> "SigningKey":

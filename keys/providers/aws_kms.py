@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from keys.at_rest import KEY_LENGTH, body_under, check_length, header
 from keys.problem import BadKey, CannotOpen
 from keys.providers.problem import UNAVAILABLE, ProviderProblem, Rest
+from keys.unpickled import NeverPickled
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ def client(*, region: str, endpoint_url: str | None, timeout_s: float) -> "Kms":
     return kms
 
 
-class KmsKey:
+class KmsKey(NeverPickled):
     """A symmetric KMS key, named by its key id or ARN. Making one contacts nobody.
 
     Raises (on construction):
@@ -91,9 +92,6 @@ class KmsKey:
 
     def __repr__(self) -> str:
         return f"KmsKey({self._id})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be pickled")
 
     @property
     def id(self) -> str:
@@ -144,7 +142,7 @@ class KmsKey:
         return {"throughgate": hashlib.sha256(header(self._id) + context).hexdigest()}
 
 
-class KmsEcdsaSigner:
+class KmsEcdsaSigner(NeverPickled):
     """A P-256 signing key in KMS (KeySpec ECC_NIST_P256).
 
     KMS signs at most 4096 bytes as they are; mail's signed attributes are far shorter. Checkpoints
@@ -170,9 +168,6 @@ class KmsEcdsaSigner:
 
     def __repr__(self) -> str:
         return f"KmsEcdsaSigner({self._name})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be pickled")
 
     @property
     def public(self) -> ec.EllipticCurvePublicKey:

@@ -21,6 +21,7 @@ from keys.problem import BadKey, CannotOpen
 from keys.providers.problem import ProviderProblem
 from keys.providers.token import Token
 from keys.signing import public_text
+from keys.unpickled import NeverPickled
 
 if TYPE_CHECKING:
     import pkcs11
@@ -31,7 +32,7 @@ _BODY_LENGTH: Final = _NONCE_LENGTH + KEY_LENGTH + _TAG_BITS // 8
 _ID_LENGTH: Final = 8
 
 
-class TokenKey:
+class TokenKey(NeverPickled):
     """A non-extractable AES-256 key in a token, found by its label; its id is the CKA_ID's hex.
 
     Raises (on construction):
@@ -46,9 +47,6 @@ class TokenKey:
 
     def __repr__(self) -> str:
         return f"TokenKey({self._id})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be pickled")
 
     @property
     def id(self) -> str:
@@ -113,7 +111,7 @@ class TokenKey:
             raise CannotOpen("undecryptable", "another key or row, or altered since") from None
 
 
-class TokenSigner:
+class TokenSigner(NeverPickled):
     """An Ed25519 key pair in a token, found by its label.
 
     Raises (on construction):
@@ -131,9 +129,6 @@ class TokenSigner:
 
     def __repr__(self) -> str:
         return f"TokenSigner({self.public_text})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be pickled")
 
     @property
     def public(self) -> bytes:
@@ -159,7 +154,7 @@ class TokenSigner:
         return made
 
 
-class TokenEcdsaSigner:
+class TokenEcdsaSigner(NeverPickled):
     """A P-256 key pair in a token, found by its label.
 
     Raises (on construction):
@@ -178,9 +173,6 @@ class TokenEcdsaSigner:
 
     def __repr__(self) -> str:
         return f"TokenEcdsaSigner({self._label})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be pickled")
 
     @property
     def public(self) -> ec.EllipticCurvePublicKey:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from keys.problem import KeyProblem
 from keys.providers.problem import UNAVAILABLE, ProviderProblem, Rest
 from keys.providers.secret_file import read_secret
+from keys.unpickled import NeverPickled
 
 if TYPE_CHECKING:
     import pkcs11
@@ -37,7 +38,7 @@ class _Job(Generic[T]):
     error: Exception | None = None
 
 
-class Token:
+class Token(NeverPickled):
     """One token of a PKCS#11 module.
 
     Args:
@@ -66,9 +67,6 @@ class Token:
 
     def __repr__(self) -> str:
         return f"Token({self._label})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a token is not to be pickled")
 
     def run(self, work: Callable[["pkcs11.Session"], T]) -> T:
         """Return what `work` makes of a session logged in; once more if the session was lost.
