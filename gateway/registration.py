@@ -1,7 +1,7 @@
 """Changing an instance's directory from the outside: each change one transaction, one entry."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pydantic import TypeAdapter
 
@@ -10,7 +10,7 @@ from gateway.config import Config
 from gateway.disclosure_log import entry
 from gateway.instance import commit_one
 from gateway.model.ids import AgencyName, EndpointId
-from gateway.model.keyring import HeldKey
+from gateway.model.keyring import KeyChange
 from gateway.model.party import Agency, Recipient
 from gateway.store.directory import add_agency, change_keys, put_recipients
 
@@ -41,7 +41,7 @@ async def register_recipients(config: Config, recipients: Sequence[Recipient]) -
 async def change_keys_of(
     config: Config,
     endpoint: EndpointId,
-    change: Callable[[tuple[HeldKey, ...]], tuple[HeldKey, ...]],
+    change: KeyChange,
     *,
     action: str,
     key_id: str,

@@ -1,7 +1,6 @@
 """`keys list|import|confirm|revoke|check`: recipients' keys in the directory."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from gateway.config import Config, load_config
 from gateway.key_warnings import KeyWarning, key_warnings
 from gateway.mailboxes import is_for
 from gateway.model.ids import EndpointId, RecipientId
-from gateway.model.keyring import HeldKey, joined, usable_key
+from gateway.model.keyring import HeldKey, KeyChange, changing, joined, usable_key
 from gateway.model.party import Endpoint, Recipient
 from gateway.model.strict_json import JsonObject
 from gateway.recipients_file import held_key
@@ -108,14 +107,10 @@ def confirm(config_file: Path, endpoint: str, read_out: str, *, by: str) -> int:
         typer.echo(f"{endpoint}: that key is in use, confirmed by {held.confirmed_by}")
         return OK
 
-    def change(keys: tuple[HeldKey, ...]) -> tuple[HeldKey, ...]:
-        return tuple(
-            replace(one, confirmed_at=now, confirmed_by=by)
-            if one.key.key_id == held.key.key_id and one.revoked_at is None
-            else one
-            for one in keys
-        )
+    def confirming(one: HeldKey) -> HeldKey:
+        return one if one.revoked_at else replace(one, confirmed_at=now, confirmed_by=by)
 
+    change = changing(held.key.key_id, confirming)
     _change(config, at.id, change, "key-confirmed", held.key.key_id, by)
     [after] = [one for one in change(at.keys) if one.key.key_id == held.key.key_id]
     trouble = after.trouble(now)
@@ -141,14 +136,11 @@ def revoke(config_file: Path, endpoint: str, key_id: str, *, by: str, reason: st
         raise Trouble("no key of this endpoint begins so" if not found else "more than one does")
     now = clock.now()
 
-    def change(keys: tuple[HeldKey, ...]) -> tuple[HeldKey, ...]:
-        return tuple(
-            replace(one, revoked_at=one.revoked_at or now, revoked_for=one.revoked_for or reason)
-            if one.key.key_id == found[0]
-            else one
-            for one in keys
-        )
+    def revoking(one: HeldKey) -> HeldKey:
+        since, why = one.revoked_at or now, one.revoked_for or reason
+        return replace(one, revoked_at=since, revoked_for=why)
 
+    change = changing(found[0], revoking)
     _change(config, at.id, change, f"key-revoked-{reason}", found[0], by)
     left = usable_key(change(at.keys), now)
     typer.echo(
@@ -230,7 +222,7 @@ def _endpoint(config: Config, id_: str) -> Endpoint:
 def _change(
     config: Config,
     endpoint: EndpointId,
-    change: Callable[[tuple[HeldKey, ...]], tuple[HeldKey, ...]],
+    change: KeyChange,
     action: str,
     key_id: str,
     by: str,

@@ -4,7 +4,7 @@ A new key is used only once somebody compared its fingerprint with its holder by
 expired, revoked or unvouched key is never used, nor is an older one in its place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -50,6 +50,8 @@ class HeldKey:
             return "unvouched"
         return None
 
+
+KeyChange = Callable[[tuple[HeldKey, ...]], tuple[HeldKey, ...]]
 
 # What is said where several keys are unfit: the first of these that any of them is.
 _GRAVEST: Final[tuple[NoKeyCode, ...]] = (
@@ -101,3 +103,8 @@ def joined(held: Sequence[HeldKey], brought: Sequence[HeldKey]) -> tuple[HeldKey
 def confirmed(key: RecipientKey, *, at: datetime, by: str) -> HeldKey:
     """Return a key whose fingerprint its holder has just confirmed. Pure."""
     return HeldKey(key=key, added_at=at, confirmed_at=at, confirmed_by=by)
+
+
+def changing(key_id: str, change: Callable[[HeldKey], HeldKey]) -> KeyChange:
+    """Return what changes one key among those of an endpoint, as they stand by then. Pure."""
+    return lambda keys: tuple(change(one) if one.key.key_id == key_id else one for one in keys)

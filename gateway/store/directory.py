@@ -1,6 +1,6 @@
 """The directory: agencies that may post and recipients that may be told."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import apsw
@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from gateway.mailboxes import is_for
 from gateway.model.ids import AgencyName, EndpointId, RecipientId
-from gateway.model.keyring import HeldKey, joined
+from gateway.model.keyring import HeldKey, KeyChange, joined
 from gateway.model.party import Agency, Endpoint, Recipient
 from gateway.store.group_commit import Staged, Unit
 
@@ -81,7 +81,7 @@ def put_recipients(
 
 def change_keys(
     endpoint: EndpointId,
-    change: Callable[[tuple[HeldKey, ...]], tuple[HeldKey, ...]],
+    change: KeyChange,
     entry: bytes,
     *,
     marker: str,

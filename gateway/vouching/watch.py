@@ -15,7 +15,7 @@ from gateway.disclosure_log import entry
 from gateway.incidents import Code
 from gateway.key_warnings import key_warnings
 from gateway.model.ids import OURSELVES, EndpointId
-from gateway.model.keyring import HeldKey
+from gateway.model.keyring import HeldKey, changing
 from gateway.model.party import Endpoint
 from gateway.store.directory import change_keys
 from gateway.store.group_commit import Unit
@@ -123,13 +123,10 @@ class KeyWatch:
             at=now, action=action, subject=endpoint.id, actor=OURSELVES, digest=held.key.key_id
         )
 
-        def change(keys: tuple[HeldKey, ...]) -> tuple[HeldKey, ...]:
-            # What else became of the key meanwhile stands.
-            return tuple(
-                news(one) if one.key.key_id == held.key.key_id and one.revoked_at is None else one
-                for one in keys
-            )
+        def heard(one: HeldKey) -> HeldKey:
+            return one if one.revoked_at else news(one)  # revoked meanwhile: that stands
 
+        change = changing(held.key.key_id, heard)
         await self._commit(
             change_keys(endpoint.id, change, logged.encode(), marker=self._new_id("dir"))
         )
