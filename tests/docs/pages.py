@@ -8,7 +8,8 @@ What is done with a block is said in a comment on the line above its fence:
 ``<!-- output -->``           a text block: exactly what the block before it printed
 ``<!-- not run: REASON -->``  do nothing with it
 
-Without a comment, ``sh`` and ``python`` blocks are run and the others checked (`test_blocks`).
+Without a comment, ``sh``, ``python`` and ``javascript`` blocks are run and the others checked
+(`test_blocks`).
 """
 
 import re

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.docs.pages import Block
+from tests.support.node import node_package
 
 ADDRESS = "127.0.0.1:8080"  # where every page says the gateway listens
 _LIMIT_S = 60
@@ -36,6 +37,8 @@ class Session:
         if block.language not in _RUN:
             return
         self._move_ports()
+        if block.language == "javascript":
+            self._install("jose")
         command = [str(word) for word in _RUN[block.language](text)]
         if block.order == "background":
             await self._start(command)
@@ -49,6 +52,11 @@ class Session:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             await process.wait()
+
+    def _install(self, package: str) -> None:
+        packages = self._folder / "node_modules"
+        if not packages.exists():
+            packages.symlink_to(node_package(package).parent)
 
     async def _run(self, command: list[str], expected: int) -> None:
         process = await self._spawn(command, asyncio.subprocess.PIPE)
@@ -88,6 +96,7 @@ class Session:
 _RUN: Mapping[str, Callable[[str], list[str | Path]]] = {
     "sh": lambda text: ["bash", "-euo", "pipefail", "-c", text],
     "python": lambda text: [sys.executable, "-c", text],
+    "javascript": lambda text: ["node", "--input-type=module", "-e", text],
 }
 
 

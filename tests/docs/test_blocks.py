@@ -26,7 +26,7 @@ STAGES: Mapping[str, stages.StageOf] = {
     "docs/dpo.md": stages.told,
     "docs/runbook.md": stages.told,
 }
-RUN = ("sh", "python")
+RUN = ("sh", "python", "javascript")
 UNCHECKED = ("text", "mermaid", "http")
 ORDERS = ("", "file", "background", "exit", "output", "not run")
 

@@ -14,9 +14,18 @@ from tests.docs.session import session
 from tests.third_party import missing
 
 PAGE = ROOT / "docs/recipients/opening-alerts.md"
-RUN = [block for block in blocks(PAGE) if block.language in ("sh", "python") and block.order == ""]
+LANGUAGES = ("sh", "python", "javascript")
+RUN = [block for block in blocks(PAGE) if block.language in LANGUAGES and block.order == ""]
 KIT = RUN[0]
-TOOLS = ("throughgate open", "openssl cms", "standardwebhooks", "joserfc", "jwcrypto", "pyhpke")
+TOOLS = (
+    "throughgate open",
+    "openssl cms",
+    "standardwebhooks",
+    "joserfc",
+    "jwcrypto",
+    "pyhpke",
+    "compactDecrypt",
+)
 
 
 def recipe(word: str, also: str = "") -> Block:
@@ -45,6 +54,7 @@ def flipped_near_the_end(file: Path, back: int) -> None:
     [
         ("joserfc", "", "jwe.json"),
         ("jwcrypto", "", "jwe.json"),
+        ("compactDecrypt", "", "jwe.json"),
         ("pyhpke", "", "x25519.json"),
         ("standardwebhooks", "", "hpke.json"),
         ("openssl", "alert.eml", "alert.eml"),
