@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,11 @@ from gateway.model.decision import Permit, Refusal
 from gateway.model.person import Person
 from policies.explain import explain
 from tests.policies.cases import RULEBOOK, decide, person, recipient
-from tests.policies.decisions import _CASES, table
+from tests.policies.decisions import _CASES
 
-LINES = list(csv.DictReader(table().splitlines()))  # another test holds the golden file to it
+GOLDEN = Path(__file__).with_name("decisions.csv")
+# Another test holds the golden file to what is decided.
+LINES = list(csv.DictReader(GOLDEN.read_text("utf-8").splitlines()))
 BY_KIND = {kind: list(lines) for kind, lines in groupby(LINES, key=lambda line: line["kind"])}
 
 # What the synthetic person's record says. A recipient's own name is left out of the way below.
