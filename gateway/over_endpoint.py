@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from gateway.alert import Envelope
 from gateway.channels.mail_message import SEALED_SUBJECT
@@ -93,6 +93,11 @@ def cipher_of(endpoint: Endpoint, held: HeldKey) -> Cipher:
     return "cbc" if held.key.form == "cms" and consented else "gcm"
 
 
+def cipher_logged(endpoint: Endpoint, held: HeldKey | None) -> Literal["cbc"] | None:
+    """Return what an entry says of the cipher: the weaker one, where it is used. Pure."""
+    return "cbc" if held is not None and cipher_of(endpoint, held) == "cbc" else None
+
+
 def _outer_headers(endpoint: Endpoint, context: Disclosing) -> dict[str, str]:
     """Return the header fields of mail that stand outside the seal, and are repeated in it."""
     sender = context.mail_from(endpoint)
@@ -163,7 +168,7 @@ def entry_over(
         escalates=revision.escalates,
         reason=reason,
         key_id=held.key.key_id if held else None,
-        cipher="cbc" if held and cipher_of(endpoint, held) == "cbc" else None,
+        cipher=cipher_logged(endpoint, held),
         step=endpoint.step,
         exercise=event.exercise,
     ).encode()

@@ -7,7 +7,6 @@ leaves is a content-free notice. What was sealed to a revoked or expired key nev
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
 
 import structlog
 
@@ -18,7 +17,14 @@ from gateway.incidents import Code
 from gateway.metrics import KEY_PROBLEMS
 from gateway.model.outcome import Deferred
 from gateway.model.party import Endpoint
-from gateway.over_endpoint import cipher_of, key_in_use, plaintext, seal_over, unsealed_text
+from gateway.over_endpoint import (
+    cipher_logged,
+    forms_for,
+    key_in_use,
+    plaintext,
+    seal_over,
+    unsealed_text,
+)
 from gateway.store.outbox import OutboxRow
 from gateway.store.resealing import Resealed, content_of, reseal
 from gateway.store.store import Store
@@ -108,12 +114,16 @@ class Preparing:
             whole = plaintext(row.alert, content, logged, context.links)
             sealed = seal_over(endpoint, held, row.alert, whole, context)
         except KeyProblem:
-            if endpoint.channel == "mesh":
+            if "notice" not in forms_for(endpoint):
                 raise
             text = unsealed_text(row.alert, row.endpoint, "notice", context.links)
             return Resealed(form="notice", sealed=text, key_id=None)
-        cipher: Literal["cbc"] | None = "cbc" if cipher_of(endpoint, held) == "cbc" else None
-        return Resealed(form="sealed", sealed=sealed, key_id=held.key.key_id, cipher=cipher)
+        return Resealed(
+            form="sealed",
+            sealed=sealed,
+            key_id=held.key.key_id,
+            cipher=cipher_logged(endpoint, held),
+        )
 
 
 def _trouble(row: OutboxRow, endpoint: Endpoint, now: datetime) -> str | None:

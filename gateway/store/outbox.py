@@ -16,7 +16,6 @@ from gateway.store.steps import (
     ALL_IN_REACH,
     OutOfReach,
     activate_step,
-    failed_alerts,
     fall_over,
     next_step,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "State",
     "activate_step",
     "counts",
-    "failed_alerts",
     "is_pending",
     "load",
     "next_step",

@@ -132,25 +132,3 @@ _DUE_NOW: Final = (
     f" WHERE id = :alert AND rung < {_STEPS}"
     " AND NOT EXISTS (SELECT 1 FROM outbox WHERE alert = :alert AND state = 'withheld')"
 )
-
-
-def failed_alerts(connection: apsw.Connection, now: datetime, limit: int) -> list[AlertId]:
-    """Return alerts that somebody has to answer and that no way to their recipient is left for,
-    oldest first. Reads only.
-
-    Left out once the chain was climbed for one: each step tried after the first counts one rung,
-    and whatever is above that was a climb.
-    """
-    rows = connection.execute(_FAILED, (milliseconds(now), limit))
-    return [AlertId(alert) for (alert,) in rows]
-
-
-_FAILED: Final = (
-    "SELECT id FROM alert"  # noqa: S608 - constants
-    " WHERE answer_by IS NOT NULL AND answer IS NULL AND collected_at IS NULL"
-    " AND recalled = 0 AND decided_at <= ?"
-    " AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.alert = alert.id AND NOT ("
-    "   state IN ('rejected', 'dead') OR (state = 'accepted' AND receipt = 'failed')))"
-    f" AND rung < {_STEPS}"
-    " ORDER BY decided_at, id LIMIT ?"
-)
