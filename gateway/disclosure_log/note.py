@@ -1,30 +1,48 @@
 """Signed notes and their Ed25519 keys. A note's text is to be ignored until `open_note` returns.
 
-Source: c2sp.org/signed-note. Signature type 0x01 (Ed25519) only; lines of other types and of
-other keys are checked for form and otherwise ignored, so witnesses may co-sign.
+Source: c2sp.org/signed-note. Keys of signature type 0x01 (Ed25519) are here, those of cosigners in
+`cosignature`; lines of keys nobody named are checked for form and otherwise ignored.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from gateway.disclosure_log.problem import BadCheckpoint, BadKey
 
-MAX_NOTE_BYTES: Final = 64 * 1024
+MAX_NOTE_BYTES: Final = 128 * 1024  # sixteen post-quantum signatures and more
 MAX_SIGNATURES: Final = 64
 MAX_NAME_LENGTH: Final = 300
 
 _ED25519: Final = b"\x01"
-_SECRET_PREFIX: Final = "PRIVATE+KEY+"  # noqa: S105 - a marker of the format, not a secret
+SECRET_PREFIX: Final = "PRIVATE+KEY+"  # noqa: S105 - a marker of the format, not a secret
 _DASH: Final = "\u2014 "
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+
+
+class NoteVerifier(Protocol):
+    """A public key that signatures of notes are checked with, whatever its type."""
+
+    @property
+    def name(self) -> str:
+        """The name it signs under."""
+
+    @property
+    def id(self) -> bytes:
+        """Four bytes that, with the name, say which key signed."""
+
+    def verifies(self, text: bytes, signature: bytes) -> bool:
+        """Return whether this key made the signature over exactly this text. Never raises."""
+
+
+V = TypeVar("V", bound=NoteVerifier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +59,7 @@ class VerifierKey:
         Raises:
             BadKey: malformed, of another signature type, or the hash does not match.
         """
-        name, key_id, material = _split_key(vkey.strip())
+        name, key_id, material = split_key(vkey.strip(), _ED25519, 32)
         key = cls(name=name, public=material)
         if key.id.hex() != key_id:
             raise BadKey("key-hash")
@@ -54,7 +72,7 @@ class VerifierKey:
 
     def __str__(self) -> str:
         """Return the vkey text, which `parse` reads."""
-        return _join_key(self.name, self.id, self.public)
+        return join_key(self.name, self.id, _ED25519 + self.public)
 
     def verifies(self, text: bytes, signature: bytes) -> bool:
         """Return whether this key made the signature over exactly this text. Never raises."""
@@ -110,7 +128,7 @@ class LogKey:
         Raises:
             BadKey: as `generate`.
         """
-        _check_name(origin)
+        check_name(origin)
         return cls(origin=origin, _signer=signer)
 
     @classmethod
@@ -120,7 +138,7 @@ class LogKey:
         Raises:
             BadKey: the origin is empty, too long, or holds white space, a plus or a control.
         """
-        _check_name(origin)
+        check_name(origin)
         return cls(origin=origin, _signer=_InMemory(Ed25519PrivateKey.generate()))
 
     @classmethod
@@ -131,9 +149,9 @@ class LogKey:
             BadKey: as `VerifierKey.parse`; never quotes the text.
         """
         stripped = text.strip()
-        if not stripped.startswith(_SECRET_PREFIX):
+        if not stripped.startswith(SECRET_PREFIX):
             raise BadKey("not-a-secret-key")
-        name, key_id, seed = _split_key(stripped[len(_SECRET_PREFIX) :])
+        name, key_id, seed = split_key(stripped[len(SECRET_PREFIX) :], _ED25519, 32)
         key = cls(origin=name, _signer=_InMemory(Ed25519PrivateKey.from_private_bytes(seed)))
         if key.verifier_key.id.hex() != key_id:
             raise BadKey("key-hash")
@@ -148,7 +166,9 @@ class LogKey:
         """
         if not isinstance(self._signer, _InMemory):
             raise BadKey("kept-elsewhere")
-        return _SECRET_PREFIX + _join_key(self.origin, self.verifier_key.id, self._signer.seed)
+        return SECRET_PREFIX + join_key(
+            self.origin, self.verifier_key.id, _ED25519 + self._signer.seed
+        )
 
     @property
     def verifier_key(self) -> VerifierKey:
@@ -180,6 +200,39 @@ class Note:
     text: str  # ends in a newline
     signatures: tuple[tuple[str, bytes], ...]  # (key name, 4-byte key id || signature), >= 1
 
+    def __str__(self) -> str:
+        """Return the signed note, which `parse_note` reads."""
+        return f"{self.text}\n" + "".join(signature_line(*one) for one in self.signatures)
+
+
+def signature_line(name: str, blob: bytes) -> str:
+    """Return one signature as a line of a note: key name, then 4-byte key id || signature."""
+    return f"{_DASH}{name} {base64.b64encode(blob).decode()}\n"
+
+
+def parse_signatures(lines: str) -> tuple[tuple[str, bytes], ...]:
+    """Return the signatures of bare signature lines, as a witness answers with. Proves nothing.
+
+    Raises:
+        BadCheckpoint: as `parse_note`.
+    """
+    return parse_note(f"unread\n\n{lines}").signatures
+
+
+def merge(note: str, signatures: Iterable[tuple[str, bytes]]) -> str:
+    """Return a note with more signatures on it; a newer one of the same key takes the place of
+    the one before. Checks no signature.
+
+    Raises:
+        BadCheckpoint: as `parse_note`; or too-many: no verifier would read the result.
+    """
+    parsed = parse_note(note)
+    by_key = {(name, blob[:4]): (name, blob) for name, blob in (*parsed.signatures, *signatures)}
+    merged = str(Note(text=parsed.text, signatures=tuple(by_key.values())))
+    if len(by_key) > MAX_SIGNATURES or len(merged.encode()) > MAX_NOTE_BYTES:
+        raise BadCheckpoint("too-many")
+    return merged
+
 
 def parse_note(note: str) -> Note:
     """Take a signed note apart. Proves nothing: see `open_note`.
@@ -202,7 +255,7 @@ def parse_note(note: str) -> Note:
     return Note(text=before + "\n", signatures=tuple(_signature(line) for line in lines))
 
 
-def open_note(note: str, verifiers: Sequence[VerifierKey]) -> tuple[str, tuple[VerifierKey, ...]]:
+def open_note(note: str, verifiers: Sequence[V]) -> tuple[str, tuple[V, ...]]:
     """Return a note's text and the known keys that signed it, at least one.
 
     Signatures by unknown keys are ignored; one bad signature by a known key spoils the note.
@@ -213,7 +266,7 @@ def open_note(note: str, verifiers: Sequence[VerifierKey]) -> tuple[str, tuple[V
     """
     parsed = parse_note(note)
     known = _by_name_and_id(verifiers)
-    signers: list[VerifierKey] = []
+    signers: list[V] = []
     for name, blob in parsed.signatures:
         key = known.get((name, blob[:4]))
         if key is None:
@@ -235,8 +288,8 @@ def decode_base64(text: str) -> bytes | None:
     return found if base64.b64encode(found).decode() == text else None
 
 
-def _by_name_and_id(verifiers: Sequence[VerifierKey]) -> dict[tuple[str, bytes], VerifierKey]:
-    known: dict[tuple[str, bytes], VerifierKey] = {}
+def _by_name_and_id(verifiers: Sequence[V]) -> dict[tuple[str, bytes], V]:
+    known: dict[tuple[str, bytes], V] = {}
     for key in verifiers:
         if known.setdefault((key.name, key.id), key) != key:
             raise BadKey("ambiguous")
@@ -262,25 +315,35 @@ def _is_name(name: str) -> bool:
     )
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Check that a key may be named so.
+
+    Raises:
+        BadKey: key-name: empty, too long, or with white space, a plus or a control in it.
+    """
     if not _is_name(name):
         raise BadKey("key-name")
 
 
-def _join_key(name: str, key_id: bytes, material: bytes) -> str:
-    return f"{name}+{key_id.hex()}+{base64.b64encode(_ED25519 + material).decode()}"
+def join_key(name: str, key_id: bytes, material: bytes) -> str:
+    """Return ``name+hash+base64``; the material begins with the byte of its type. Never fails."""
+    return f"{name}+{key_id.hex()}+{base64.b64encode(material).decode()}"
 
 
-def _split_key(text: str) -> tuple[str, str, bytes]:
-    """Return name, hex id and 32 bytes of key material. Base64 may itself hold a plus."""
+def split_key(text: str, kind: bytes, length: int) -> tuple[str, str, bytes]:
+    """Return name, hex id and key material of one type. Base64 may itself hold a plus.
+
+    Raises:
+        BadKey: malformed, key-name, or signature-type: another type, or of another length.
+    """
     parts = text.split("+", 2)
     if len(parts) != 3:
         raise BadKey("malformed")
     name, key_id, encoded = parts
-    _check_name(name)
+    check_name(name)
     material = decode_base64(encoded)
     if material is None or not re.fullmatch(r"[0-9a-f]{8}", key_id):
         raise BadKey("malformed")
-    if len(material) != 33 or material[:1] != _ED25519:
+    if len(material) != 1 + length or material[:1] != kind:
         raise BadKey("signature-type")
     return name, key_id, material[1:]

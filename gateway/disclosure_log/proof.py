@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.disclosure_log import merkle
-from gateway.disclosure_log.checkpoint import Checkpoint, VerifierKey, verify_checkpoint
-from gateway.disclosure_log.note import MAX_NOTE_BYTES, decode_base64
+from gateway.disclosure_log.checkpoint import Checkpoint, verify_checkpoint
+from gateway.disclosure_log.note import MAX_NOTE_BYTES, NoteVerifier, decode_base64
 from gateway.disclosure_log.problem import BadCheckpoint, BadProof
+from gateway.disclosure_log.trust_policy import TrustPolicy
 
 __all__ = ["BadCheckpoint", "BadProof", "Proof", "parse", "render", "verify"]
 
@@ -62,22 +63,33 @@ def parse(text: str) -> Proof:
     return Proof(index=int(found[1]), path=path, checkpoint=checkpoint, extra=extra)
 
 
-def verify(text: str, *, entry: bytes, verifiers: Sequence[VerifierKey]) -> Proof:
+def verify(
+    text: str,
+    *,
+    entry: bytes,
+    verifiers: Sequence[NoteVerifier],
+    policy: TrustPolicy | None = None,
+) -> Proof:
     """Check that this very entry is in a log a known key signed for, at the proof's index.
 
     Args:
         text: The proof, as `render` gives it.
         entry: The entry's exact bytes, at most 65535.
-        verifiers: As for `verify_checkpoint`; an empty sequence verifies nothing.
+        verifiers: As for `verify_checkpoint`; without one, here or in the policy, nothing holds.
+        policy: Whose witnesses must have cosigned too, and whose logs are known besides.
 
     Raises:
         BadProof: malformed, or the path does not lead from the entry to the signed root.
-        BadCheckpoint: the checkpoint is malformed or not signed by a known key of its log.
+        BadCheckpoint: the checkpoint is malformed or not signed by a known key of its log; or
+            no-quorum: not cosigned by enough of the policy's witnesses.
 
     Source: c2sp.org/tlog-proof "Verifying a tlog proof".
     """
     proof = parse(text)
-    signed: Checkpoint = verify_checkpoint(proof.checkpoint, verifiers)
+    logs = (*verifiers, *(log.key for log in policy.logs)) if policy else verifiers
+    signed: Checkpoint = verify_checkpoint(proof.checkpoint, logs)
+    if policy is not None and not policy.satisfied(proof.checkpoint, log_keys=verifiers):
+        raise BadCheckpoint("no-quorum")
     merkle.verify_inclusion(
         index=proof.index,
         size=signed.size,
