@@ -1,7 +1,8 @@
 """An instance on disk: its keys, its configuration, its database. Made once by `init`."""
 
 import os
-from contextlib import closing
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -11,26 +12,23 @@ from typing import Protocol
 import apsw
 
 from gateway import clock
-from gateway.config import BadConfig, Config, load_config
-from gateway.config.keys import KeyPlace, KmsConfig
+from gateway.config import Config, load_config
 from gateway.disclosure_log import entry
-from gateway.disclosure_log.checkpoint import LogKey
+from gateway.disclosure_log.checkpoint import LogKey, VerifierKey, parse_keys
+from gateway.key_places import KekSource, LogKeys, file_of, kms_of, token_of
 from gateway.law import Law
 from gateway.model.ids import OURSELVES
-from gateway.store import own_secrets, sqlite
+from gateway.store import own_secrets, rulebooks, sqlite
 from gateway.store.group_commit import Staged, Unit
+from gateway.store.high_water import HighWater
 from gateway.store.sealed import SealedStore
 from gateway.store.store import Store
-from keys.at_rest import KeyEncryptionKey
 from keys.cms import MailSigner
 from keys.key_ring import KeyRing
-from keys.problem import KeyProblem
-from keys.providers import aws_kms
 from keys.providers import file as key_file
-from keys.providers.aws_kms import Kms, KmsEcdsaSigner, KmsKey
-from keys.providers.pkcs11 import TokenEcdsaSigner, TokenKey, TokenSigner
+from keys.providers.aws_kms import KmsEcdsaSigner
+from keys.providers.pkcs11 import TokenEcdsaSigner, TokenSigner
 from keys.providers.secret_file import read_secret, write_secret
-from keys.providers.token import Token, token
 from keys.self_signed import mail_identity
 from keys.signer import EcdsaSigner, Signer
 from keys.signing import SigningKey
@@ -55,7 +53,7 @@ class InstanceKeys:
     """The gateway's own secrets. Never printed, never logged."""
 
     key_encryption_key: KeyRing
-    log_key: LogKey
+    log_key: LogKeys
     signing_key: WebhookSigner
     mail_signer: MailSigner
 
@@ -68,107 +66,29 @@ def load_keys(config: Config) -> InstanceKeys:
     """
     return InstanceKeys(
         key_encryption_key=KeyRing.of(KekSource(config)),
-        log_key=_log_key(config),
+        log_key=LogKeys(config),
         signing_key=_signing_key(config),
         mail_signer=_mail_signer(config),
     )
 
 
-class KekSource:
-    """The key-encryption keys the configuration names, and whether it, or the folder with their
-    files, was written to since they were last read."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._file = config.file
-        self._seen: tuple[int, ...] | None = None
-
-    def changed(self) -> bool:
-        """Say whether the folder of the key files, or the configuration, has been written to."""
-        return self._stamps() != self._seen
-
-    def load(self) -> list[KeyEncryptionKey]:
-        """Return the keys, the one in force first; read the configuration again if it changed.
-
-        Raises:
-            KeyProblem: one of them cannot be read; ``config``: nor can the configuration.
-        """
-        stamps = self._stamps()
-        if self._seen is not None and self._file.exists():
-            try:
-                self._config = load_config(self._file)
-            except BadConfig:
-                raise KeyProblem("config", "the configuration cannot be read again") from None
-        config = self._config
-        found = [
-            one for place in (config.keys, *config.keys.retired) for one in _keks(config, place)
-        ]
-        self._seen = stamps
-        return found
-
-    def _stamps(self) -> tuple[int, ...]:
-        folder = self._config.path(self._config.instance.key_encryption_key).parent
-        return tuple(_stamp(path) for path in (folder, self._file))
-
-
-def _stamp(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _keks(config: Config, place: KeyPlace) -> list[KeyEncryptionKey]:
-    if place.provider == "pkcs11":
-        return [TokenKey(_token(config, place), place.key or "")]
-    if place.provider == "aws-kms":
-        return [KmsKey(_kms(config, place), place.key or "")]
-    path = config.path(Path(place.key) if place.key else config.instance.key_encryption_key)
-    return [key_file.load(one) for one in key_file.files(path)]
-
-
-def _log_key(config: Config) -> LogKey:
-    place, own = config.keys.log, config.instance
-    if place.provider == "pkcs11":
-        return LogKey.of(own.name, TokenSigner(_token(config, place), place.key or ""))
-    return LogKey.parse_secret(read_secret(_file(config, place, own.log_key)))
-
-
 def _signing_key(config: Config) -> WebhookSigner:
     place = config.keys.webhook
     if place.provider == "pkcs11":
-        return TokenSigner(_token(config, place), place.key or "")
-    return SigningKey.parse(read_secret(_file(config, place, config.instance.signing_key)))
+        return TokenSigner(token_of(config, place), place.key or "")
+    return SigningKey.parse(read_secret(file_of(config, place, config.instance.signing_key)))
 
 
 def _mail_signer(config: Config) -> MailSigner:
     place, own = config.keys.mail, config.instance
     key: str | EcdsaSigner
     if place.provider == "pkcs11":
-        key = TokenEcdsaSigner(_token(config, place), place.key or "")
+        key = TokenEcdsaSigner(token_of(config, place), place.key or "")
     elif place.provider == "aws-kms":
-        key = KmsEcdsaSigner(_kms(config, place), place.key or "")
+        key = KmsEcdsaSigner(kms_of(config, place), place.key or "")
     else:
-        key = read_secret(_file(config, place, own.mail_key))
+        key = read_secret(file_of(config, place, own.mail_key))
     return MailSigner(config.path(own.mail_certificate).read_text("ascii"), key)
-
-
-def _file(config: Config, place: KeyPlace, default: Path) -> Path:
-    return config.path(Path(place.key) if place.key else default)
-
-
-def _token(config: Config, place: KeyPlace) -> Token:
-    where = place.pkcs11 or config.keys.pkcs11
-    if where is None:
-        raise KeyProblem("config", "a key in a token needs keys.pkcs11")
-    return token(where.module, where.token, config.path(where.pin_file), where.timeout_s)
-
-
-def _kms(config: Config, place: KeyPlace) -> Kms:
-    where = place.kms or config.keys.kms or KmsConfig()
-    return aws_kms.client(
-        region=where.region, endpoint_url=where.endpoint_url, timeout_s=where.timeout_s
-    )
 
 
 def sealed_store(config: Config) -> SealedStore:
@@ -188,9 +108,12 @@ def load_law(config: Config | None = None) -> Law:
     Raises:
         BadRulebook: some file is missing or does not hold together.
     """
+    return Law(rulebook=load_rulebook(_configured(config)))
+
+
+def _configured(config: Config | None) -> dict[str, str]:
     own = config.policy.rulebook if config else None
-    texts = rulebook_texts(config.path(own) if config and own else None)
-    return Law(rulebook=load_rulebook(texts))
+    return rulebook_texts(config.path(own) if config and own else None)
 
 
 def rulebook_texts(folder: Path | None) -> dict[str, str]:
@@ -215,19 +138,14 @@ def rulebook_texts(folder: Path | None) -> dict[str, str]:
 _LAW = (".toml", ".cedarschema")
 
 
-def note_rulebook(digest: str, now: datetime) -> Unit[None]:
-    """Return the unit that logs a rulebook other than the last one this instance decided by."""
+def note_rulebook(digest: str, now: datetime, texts: Mapping[str, str] | None = None) -> Unit[None]:
+    """Return the unit that keeps the rulebook an instance decides by, and logs it where it is
+    another than the last one. `texts` are its files; None: they are kept already."""
 
     def unit(connection: apsw.Connection) -> Staged[None]:
-        connection.execute(
-            "INSERT INTO setting (name, value) VALUES ('rulebook', ?)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-            " WHERE value <> excluded.value",
-            (digest,),
+        return Staged(
+            None, rulebooks.put_in_force(connection, digest, texts, by=OURSELVES, now=now)
         )
-        changed = connection.changes() == 1
-        logged = entry.rulebook(at=now, digest=digest, actor=OURSELVES)
-        return Staged(None, [logged.encode()] if changed else [])
 
     return unit
 
@@ -255,14 +173,15 @@ async def create(folder: Path, *, name: str, sections: str) -> Config:
     _make_key_files(load_config(draft))
     draft.rename(config_file)
     config = load_config(config_file)
-    (folder / VKEY_NAME).write_text(load_keys(config).log_key.verifier + "\n", "utf-8")
+    keep_verifiers(config, load_keys(config).log_key.load())
     sqlite.create(config.path(config.instance.database))
-    digest = load_law(config).rulebook.digest
-    genesis = entry.genesis(at=clock.now(), origin=name, rulebook=digest)
+    texts, begun = _configured(config), clock.now()
+    digest = load_rulebook(texts).digest
+    genesis = entry.genesis(at=begun, origin=name, rulebook=digest)
 
     def begin(connection: apsw.Connection) -> Staged[None]:
-        connection.execute("INSERT INTO setting (name, value) VALUES ('rulebook', ?)", (digest,))
-        return Staged(None, [genesis.encode()])
+        rulebooks.put_in_force(connection, digest, texts, by=OURSELVES, now=begun)
+        return Staged(None, [genesis.encode()])  # which names the rulebook: no entry of its own
 
     await commit_one(config, begin)
     return config
@@ -277,10 +196,10 @@ def _make_key_files(config: Config) -> None:
         key_file.create(config.path(own.key_encryption_key))
     if keys.log.provider == "file":
         log_key = LogKey.generate(own.name)
-        write_secret(_file(config, keys.log, own.log_key), log_key.secret_text)
+        write_secret(file_of(config, keys.log, own.log_key), log_key.secret_text)
     if keys.webhook.provider == "file":
         signing = SigningKey.generate()
-        write_secret(_file(config, keys.webhook, own.signing_key), signing.secret_text)
+        write_secret(file_of(config, keys.webhook, own.signing_key), signing.secret_text)
     if keys.mail.provider == "file":
         now = clock.now()
         private, certificate = mail_identity(
@@ -290,13 +209,23 @@ def _make_key_files(config: Config) -> None:
             valid_until=now + timedelta(days=_MAIL_CERTIFICATE_DAYS),
         )
         config.path(own.mail_certificate).write_text(certificate, "ascii")
-        write_secret(_file(config, keys.mail, own.mail_key), private)
+        write_secret(file_of(config, keys.mail, own.mail_key), private)
 
 
 async def commit_one(config: Config, unit: Unit[None]) -> None:
     """Run one unit of work against an instance from the command line, logged.
 
     Works beside a serving gateway: both take the same lock and continue the same log.
+    """
+    async with opened(config) as store:
+        await store.commit(unit)
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[Store]:
+    """Open an instance's store from the command line, beside a gateway that may be serving it.
+
+    What it publishes is known to be published when the block ends.
     """
     keys = load_keys(config)
     store = await Store.open(
@@ -305,8 +234,45 @@ async def commit_one(config: Config, unit: Unit[None]) -> None:
         log_key=keys.log_key,
         on_fatal=lambda _code: os._exit(70),
         slot=-1,
+        published=high_water_of(config).known(),
     )
     try:
-        await store.commit(unit)
+        yield store
+        note_published(config, store)
     finally:
         await store.close()
+
+
+def high_water_of(config: Config) -> HighWater:
+    """Return the file that remembers what was published last."""
+    return HighWater(path=config.path(config.log.high_water), name=config.instance.name)
+
+
+def note_published(config: Config, store: Store) -> None:
+    """Remember the newest checkpoint, and let `log.vkey` name whatever signs now."""
+    if store.behind is not None:
+        return
+    keep_verifiers(config, store.signers())
+    note = store.latest_checkpoint()
+    if note is not None:
+        high_water_of(config).keep(note)
+
+
+def verifiers_of(config: Config) -> tuple[VerifierKey, ...]:
+    """Return every key the log was ever signed with, as `log.vkey` has them, the newest first.
+
+    Raises:
+        BadKey, OSError: the file cannot be used.
+    """
+    return parse_keys((config.home / VKEY_NAME).read_text("utf-8"))
+
+
+def keep_verifiers(config: Config, signers: Sequence[LogKey]) -> None:
+    """Put the verifier keys of what signs now first in `log.vkey`; none that is there goes."""
+    path = config.home / VKEY_NAME
+    before = path.read_text("utf-8").splitlines() if path.exists() else []
+    lines = list(dict.fromkeys([*(one.verifier for one in signers), *before]))
+    if lines != before:
+        draft = path.with_name(f".{VKEY_NAME}.{os.getpid()}")
+        draft.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        draft.replace(path)

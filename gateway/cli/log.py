@@ -71,5 +71,5 @@ def verify_instance(config_file: Path) -> int:
 def _auditor(config_file: Path) -> Auditor:
     config = load_config(config_file)
     return Auditor.open(
-        config.path(config.instance.database), (config.home / VKEY_NAME).read_text("utf-8").strip()
+        config.path(config.instance.database), (config.home / VKEY_NAME).read_text("utf-8")
     )

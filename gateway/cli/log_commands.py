@@ -1,5 +1,6 @@
 """The command group `log`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,3 +52,42 @@ def log_verify(config: ConfigOption = DEFAULT_CONFIG) -> int:
     from gateway.cli.log import verify_instance
 
     return verify_instance(config)
+
+
+@log.command("export")
+@reported
+def log_export(
+    out: Annotated[Path, typer.Option(help="A new folder, for example on a USB stick.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> int:
+    """Write the whole log as files anyone can check. Exporting is itself logged, and first."""
+    from gateway.cli.log_export import export
+
+    return export(config, out)
+
+
+@log.command("rotate-key")
+@reported
+def log_rotate_key(
+    by: Annotated[str, typer.Option(help="Role or staff id of who does it; it enters the log.")],
+    finish: Annotated[bool, typer.Option("--finish", help="Stop signing with the old.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> int:
+    """Sign the log with a new key as well; later, with --finish, with it alone."""
+    from gateway.cli import log_keys
+
+    rotate = log_keys.finish_rotation if finish else log_keys.rotate_key
+    return rotate(config, by=by)
+
+
+@log.command("acknowledge-gap")
+@reported
+def log_acknowledge_gap(
+    by: Annotated[str, typer.Option(help="Role or staff id of who proposes it.")],
+    reason: Annotated[str, typer.Option(help="A code, for example restored-from-backup.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> int:
+    """Propose to go on after a restore that lost entries; a second person approves."""
+    from gateway.cli.log_keys import acknowledge_gap
+
+    return acknowledge_gap(config, by=by, reason=reason)

@@ -5,7 +5,7 @@ What is printed never quotes a file.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.disclosure_log import merkle
-from gateway.disclosure_log.checkpoint import VerifierKey, verify_checkpoint
+from gateway.disclosure_log.checkpoint import VerifierKey, parse_keys, verify_checkpoint
 from gateway.disclosure_log.fsck import LogReport, check_log
 from gateway.disclosure_log.note import MAX_NOTE_BYTES, decode_base64
 from gateway.disclosure_log.problem import BadCheckpoint, BadKey, BadProof, CannotRead
-from gateway.disclosure_log.sources import DirectorySource, LogSource, UrlSource
+from gateway.disclosure_log.sources import BundleSource, DirectorySource, LogSource, UrlSource
 
 OK: Final = 0
 NOT_VERIFIED: Final = 1
@@ -48,15 +48,15 @@ def checkpoint(path: Path, vkey: str) -> int:
 
     Args:
         path: The signed note.
-        vkey: The key's text, or the path of a file that holds it.
+        vkey: The key's text, or the path of a file that holds it, and others of the log's.
     """
     try:
-        verifier = _verifier(vkey)
+        verifiers = _verifiers(vkey)
         note = _read(path, MAX_NOTE_BYTES)
     except _NotSuchAFile as error:
         return _say(USAGE, str(error))
     try:
-        found = verify_checkpoint(note.decode(), [verifier])
+        found = verify_checkpoint(note.decode(), verifiers)
     except UnicodeDecodeError:
         return _say(NOT_VERIFIED, "not-utf8")
     except BadCheckpoint as error:
@@ -68,20 +68,20 @@ def log(target: str, vkey: str | None, *, held: Path | None = None) -> int:
     """Check a whole log, with a progress bar on stderr. Reads only.
 
     Args:
-        target: The gateway's folder (or a copy), or the URL of a gateway.
+        target: The gateway's folder (or a copy), an exported bundle, or the URL of either.
         vkey: As for `checkpoint`. None takes the log's own word for its key.
         held: A checkpoint kept from before, from which the log must have grown.
     """
     try:
-        verifier = _verifier(vkey) if vkey is not None else None
+        verifiers = _verifiers(vkey) if vkey is not None else None
         kept = [_read(held, MAX_NOTE_BYTES).decode("utf-8", "replace")] if held else []
         with _open(target) as source:
-            report = _check(source, verifier, kept)
+            report = _check(source, verifiers, kept)
     except _NotSuchAFile as error:
         return _say(USAGE, str(error))
     except CannotRead as error:
         return _say(CANNOT_TELL, error.code)
-    return _say_report(report, known_key=verifier is not None)
+    return _say_report(report, known_key=verifiers is not None)
 
 
 def _check_proof(path: Path, check: Callable[[dict[str, Any]], str]) -> int:
@@ -116,7 +116,9 @@ def _consistency(stated: dict[str, Any]) -> str:
     return "the first tree is a prefix of the second"
 
 
-def _check(source: LogSource, verifier: VerifierKey | None, held: list[str]) -> LogReport:
+def _check(
+    source: LogSource, verifiers: Sequence[VerifierKey] | None, held: list[str]
+) -> LogReport:
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
@@ -124,7 +126,7 @@ def _check(source: LogSource, verifier: VerifierKey | None, held: list[str]) -> 
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        return check_log(source, verifier=verifier, progress=show, held=held)
+        return check_log(source, verifier=verifiers, progress=show, held=held)
 
 
 def _say_report(report: LogReport, *, known_key: bool) -> int:
@@ -134,10 +136,15 @@ def _say_report(report: LogReport, *, known_key: bool) -> int:
         more = f" (and {len(rest)} more)" if rest else ""
         return _say(NOT_VERIFIED, f"{first.code}{where}{more}")
     whose = "" if known_key else "; the key is the one the log itself states"
+    gaps = "".join(
+        f"; LOST: {max(0, gap.known_size - gap.size)} entries published after entry {gap.size},"
+        f" acknowledged by entry {gap.index}"
+        for gap in report.gaps
+    )
     return _say(
         OK,
         f"{report.size} entries under {report.checkpoints} checkpoints,"
-        f" root {report.root.hex()}{whose}",
+        f" root {report.root.hex()}{whose}{gaps}",
     )
 
 
@@ -152,6 +159,8 @@ def _open(target: str) -> AbstractContextManager[LogSource]:
         return nullcontext(UrlSource(target))
     if not Path(target).is_dir():
         raise _NotSuchAFile("no such folder")
+    if BundleSource.is_one(Path(target)):
+        return nullcontext(BundleSource(Path(target)))
     return closing(DirectorySource(Path(target)))
 
 
@@ -159,13 +168,13 @@ def _is_url(target: str) -> bool:
     return "://" in target
 
 
-def _verifier(vkey: str) -> VerifierKey:
+def _verifiers(vkey: str) -> tuple[VerifierKey, ...]:
     try:
-        return VerifierKey.parse(vkey)
+        return parse_keys(vkey)
     except BadKey:
         pass
     try:
-        return VerifierKey.parse(_read(Path(vkey), 4096).decode())
+        return parse_keys(_read(Path(vkey), MAX_NOTE_BYTES).decode())
     except (BadKey, UnicodeDecodeError) as error:
         raise _NotSuchAFile("not a log's verifier key, nor a file that holds one") from error
 

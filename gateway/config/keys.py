@@ -54,21 +54,28 @@ class KeyPlace(Section):
         return self
 
 
+class LogKeyPlace(KeyPlace):
+    """The key the log signs with, and older ones that sign beside it until they are retired."""
+
+    retiring: tuple[KeyPlace, ...] = ()
+
+
 class KeysConfig(KeyPlace):
     """The key-encryption key in force, older ones that may still unwrap, and the signing keys."""
 
     retired: tuple[KeyPlace, ...] = ()
-    log: KeyPlace = KeyPlace()
+    log: LogKeyPlace = LogKeyPlace()
     webhook: KeyPlace = KeyPlace()
     mail: KeyPlace = KeyPlace()
 
     @model_validator(mode="after")
     def _places_are_described(self) -> Self:
-        places: list[KeyPlace] = [self, *self.retired, self.log, self.webhook, self.mail]
+        logs = (self.log, *self.log.retiring)
+        places: list[KeyPlace] = [self, *self.retired, *logs, self.webhook, self.mail]
         for place in places:
             if place.provider == "pkcs11" and not (place.pkcs11 or self.pkcs11):
                 raise ValueError("a key in a token needs module, token and pin_file (keys.pkcs11)")
-        if "aws-kms" in (self.log.provider, self.webhook.provider):
+        if "aws-kms" in {self.webhook.provider, *(one.provider for one in logs)}:
             raise ValueError(
                 "log, webhook: signed with Ed25519 over more than KMS takes; file or pkcs11"
             )

@@ -2,9 +2,11 @@
 
 1. Every entry is canonical JSON of a known operation, and hashes to its stored leaf.
 2. Every stored tile is the tile those entries give.
-3. Every checkpoint is signed, and its root is the root of those entries at its size.
+3. Every checkpoint is signed by a key of the log's, under the origin it then had, and its root is
+   the root of those entries at its size.
 4. Every checkpoint is proved a prefix of the next; every checkpoint someone kept fits too.
 5. Every entry is covered by the last checkpoint.
+6. Keys come and go, and the origin changes at a gap, only as entries say: see `lineage`.
 
 What this cannot see alone: a log cut back to one of its own earlier checkpoints, or rewritten by
 the holder of its key. For that, give it a checkpoint someone else kept.
@@ -20,13 +22,14 @@ from gateway.disclosure_log.checkpoint import (
     Checkpoint,
     VerifierKey,
     parse_checkpoint,
-    verify_checkpoint,
+    parse_keys,
 )
 from gateway.disclosure_log.entry import OPERATIONS
+from gateway.disclosure_log.lineage import Gap, Lineage
 from gateway.disclosure_log.merkle import HASH_LENGTH, leaf_hash, verify_consistency
 from gateway.disclosure_log.problem import BadCheckpoint, BadKey, BadProof
 from gateway.disclosure_log.rebuild import Rebuild
-from gateway.disclosure_log.sources import END, LogSource, StoredHashes
+from gateway.disclosure_log.sources import END, LogSource, ShownEdge, StoredHashes
 from gateway.disclosure_log.tree import TILE_HEIGHT, TILE_WIDTH
 from gateway.model.problem import MalformedEvent
 from gateway.model.strict_json import read_object
@@ -55,12 +58,18 @@ class LogReport:
     root: bytes  # rebuilt, at `size`
     verdict: Literal["ok", "bad"]
     problems: tuple[Fault, ...]  # in the order of the log; at most 100
+    gaps: tuple[Gap, ...] = ()  # where something published was lost, and acknowledged
+
+    @property
+    def lost(self) -> int:
+        """How many published entries were lost, as the log itself acknowledges."""
+        return sum(max(0, gap.known_size - gap.size) for gap in self.gaps)
 
 
 def check_log(
     source: LogSource,
     *,
-    verifier: VerifierKey | None,
+    verifier: VerifierKey | Sequence[VerifierKey] | None,
     progress: Progress | None = None,
     held: Sequence[str] = (),
 ) -> LogReport:
@@ -68,8 +77,9 @@ def check_log(
 
     Args:
         source: The log; if it also has `StoredHashes`, those are checked too.
-        verifier: The log's key as the auditor knows it. None takes the log's own word, and then
-            nothing is shown about who wrote it.
+        verifier: The log's keys as the auditor knows them: any it ever had will do, if it is the
+            one at the start. None takes the log's own word, and then nothing is shown about who
+            wrote it.
         progress: Called now and then.
         held: Checkpoints kept by someone else, in any order: the log must have grown from each.
 
@@ -79,9 +89,9 @@ def check_log(
     Reads only. One pass over the entries, memory O(log size).
     """
     audit = _Audit(source, _last_size(source) if progress else 0, progress)
-    audit.take_key(verifier)
+    audit.take_keys([verifier] if isinstance(verifier, VerifierKey) else verifier)
     with suppress(_Enough):
-        audit.run(sorted(audit.keepsakes(held), key=lambda kept: kept.size))
+        audit.run(sorted(audit.keepsakes(held), key=lambda kept: kept[0].size))
     return audit.report()
 
 
@@ -101,58 +111,59 @@ class _Audit:
             self._stored.leaf_hashes(0, END) if self._stored else iter(())
         )
         self._tree = Rebuild(self._see_tile)
-        self._key: VerifierKey | None = None
+        self._lineage = Lineage(())
+        self._stated: Sequence[VerifierKey] = ()
         self._last: Checkpoint | None = None  # the stored checkpoint before this one
         self._sound_size = 0  # up to here, signed roots and entries agree
         self._kept_size = 0  # up to here, entries and kept roots agree
         self._good = 0
         self._problems: list[Fault] = []
 
-    def take_key(self, verifier: VerifierKey | None) -> None:
+    def take_keys(self, given: Sequence[VerifierKey] | None) -> None:
         """Settle whose signatures count."""
-        self._key = verifier
         try:
             claimed = self._source.origin_key()
-            stated = VerifierKey.parse(claimed) if claimed is not None else None
+            self._stated = parse_keys(claimed) if claimed is not None else ()
         except BadKey:
             self._fault("key-malformed", None)
-            return
-        if verifier is None:
-            self._key = stated
-        if self._key is None:
+        self._lineage = Lineage(given if given is not None else self._stated)
+        if not given and not self._stated:
             self._fault("key-missing", None)
-        elif stated is not None and stated != self._key:
+        elif given and self._stated and not any(map(self._lineage.trusts, self._stated)):
             self._fault("key-not-the-one-given", None)
 
-    def keepsakes(self, held: Sequence[str]) -> Iterator[Checkpoint]:
-        """Yield the kept checkpoints that the log's key signed."""
+    def keepsakes(self, held: Sequence[str]) -> Iterator[tuple[Checkpoint, str]]:
+        """Yield the kept checkpoints that can be read, each with its note."""
         for note in held:
-            kept = self._open(note, "held-checkpoint")
-            if kept is not None:
-                yield kept
+            try:
+                yield parse_checkpoint(note), note
+            except BadCheckpoint as error:
+                self._fault(f"held-checkpoint-{error.code}", 0)
 
-    def run(self, held: Sequence[Checkpoint]) -> None:
+    def run(self, held: Sequence[tuple[Checkpoint, str]]) -> None:
         """Walk the stored checkpoints upward, and the kept ones between them."""
         waiting = list(held)
         for note in self._source.checkpoints():
-            before = len(self._problems)
-            checkpoint = self._open(note, "checkpoint")
-            if checkpoint is None:
+            opened = self._open(note, "checkpoint")
+            if opened is None:
                 continue
-            signed = len(self._problems) == before
+            checkpoint, signers = opened
             if self._last is not None and checkpoint.size <= self._last.size:
                 self._fault("checkpoint-order", checkpoint.size)
                 continue
             self._tree.mark(checkpoint.size)
-            while waiting and waiting[0].size < checkpoint.size:
-                self._meet_kept(waiting.pop(0))
-            self._meet(checkpoint, signed=signed)
+            while waiting and waiting[0][0].size < checkpoint.size:
+                self._meet_kept(*waiting.pop(0))
+            self._meet(checkpoint, signers)
         if self._last is None:
             self._fault("checkpoint-missing", 0)
-        for kept in waiting:
-            self._meet_kept(kept)
+        for kept, note in waiting:
+            self._meet_kept(kept, note)
         if next(self._entries, None) is not None:
             self._fault("entry-unsigned", self._tree.size)
+        self._see_edges()
+        if not all(map(self._lineage.trusts, self._stated)):
+            self._fault("key-not-logged", None)
 
     def report(self) -> LogReport:
         """Return what was found so far."""
@@ -162,20 +173,30 @@ class _Audit:
             root=self._tree.root(),
             verdict="bad" if self._problems else "ok",
             problems=tuple(self._problems),
+            gaps=tuple(self._lineage.gaps),
         )
 
-    def _meet(self, checkpoint: Checkpoint, *, signed: bool) -> None:
-        """Grow to a stored checkpoint's size; check its root, and that the last is its prefix."""
-        last, before = self._last, len(self._problems)
+    def _meet(self, checkpoint: Checkpoint, signers: Sequence[bytes]) -> None:
+        """Grow to a stored checkpoint's size; check who signed it, its root, and that the last is
+        its prefix."""
+        last, before, gaps = self._last, len(self._problems), len(self._lineage.gaps)
         self._last = checkpoint
         self._grow(checkpoint.size, missing="entry-missing")
+        for gap in self._lineage.gaps[gaps:]:
+            if gap.size != (last.size if last is not None else 0):
+                self._fault("gap-size", gap.index)
+        flaw = self._lineage.flaw(checkpoint, signers)
+        if flaw is not None:
+            self._fault(f"checkpoint-{flaw}", checkpoint.size)
         if self._tree.root() != checkpoint.root:
             self._fault("root-mismatch", self._sound_size)
         else:
             self._sound_size = checkpoint.size
+            if flaw is None:
+                self._lineage.vouch(checkpoint, signers)
         if last is not None and last.size:
             self._prove(last, checkpoint)
-        self._good += signed and len(self._problems) == before
+        self._good += bool(signers) and len(self._problems) == before
 
     def _prove(self, last: Checkpoint, checkpoint: Checkpoint) -> None:
         try:
@@ -189,8 +210,16 @@ class _Audit:
         except BadProof:
             self._fault("checkpoints-inconsistent", last.size)
 
-    def _meet_kept(self, kept: Checkpoint) -> None:
-        """Check a kept checkpoint against the entries at its size, passed on the way or beyond."""
+    def _meet_kept(self, kept: Checkpoint, note: str) -> None:
+        """Check a kept checkpoint that the log's key signed against the entries at its size,
+        passed on the way or beyond."""
+        opened = self._open(note, "held-checkpoint")
+        if opened is None or not opened[1]:
+            return
+        lost = self._lineage.lost(kept)
+        if lost is not None:
+            self._fault(f"held-checkpoint-{lost[0]}", lost[1])
+            return
         self._grow(kept.size, missing="rolled-back")
         if self._tree.root() != kept.root:
             self._fault("held-checkpoint-root-mismatch", self._kept_size)
@@ -211,37 +240,42 @@ class _Audit:
         if self._stored is not None and next(self._leaves, None) != found:
             self._fault("leaf-mismatch", index)
         flaw = entry_flaw(entry)
-        if flaw is not None:
-            self._fault(flaw, index)
+        for one in (flaw, self._lineage.see(index, entry)):
+            if one is not None:
+                self._fault(one, index)
         self._tree.append(found)
         if self._progress is not None and index % _PROGRESS_EVERY == 0:
             self._progress(index, self._total)
 
     def _see_tile(self, level: int, index: int, hashes: bytes) -> None:
-        if self._stored is None:
+        if self._stored is not None:
+            self._hold_against(level, index, hashes, self._stored.tile(level, index))
+
+    def _see_edges(self) -> None:
+        if not isinstance(self._source, ShownEdge):
             return
-        stored = self._stored.tile(level, index)
+        for level, index, hashes in self._tree.edges():
+            shown = self._source.edge(level, index, len(hashes) // HASH_LENGTH)
+            self._hold_against(level, index, hashes, shown)
+
+    def _hold_against(self, level: int, index: int, hashes: bytes, stored: bytes | None) -> None:
         if stored == hashes:
             return
         offset = 0 if stored is None else _first_difference(stored, hashes)
         first = (index * TILE_WIDTH + offset) << TILE_HEIGHT * level
         self._fault("tile-missing" if stored is None else "tile-mismatch", first)
 
-    def _open(self, note: str, what: str) -> Checkpoint | None:
-        """Return the checkpoint of a note, even a wrongly signed one if it can be read at all."""
+    def _open(self, note: str, what: str) -> tuple[Checkpoint, Sequence[bytes]] | None:
+        """Return the checkpoint of a note and the keys that signed it: none where it is wrongly
+        signed. None: it cannot be read at all."""
         try:
-            if self._key is None:
-                return parse_checkpoint(note)
-            return verify_checkpoint(note, [self._key])
+            checkpoint, signers, flaw = self._lineage.open(note)
         except BadCheckpoint as error:
-            code = error.code
-        try:
-            checkpoint = parse_checkpoint(note)
-        except BadCheckpoint:
-            self._fault(f"{what}-{code}", self._tree.size)
+            self._fault(f"{what}-{error.code}", self._tree.size)
             return None
-        self._fault(f"{what}-{code}", checkpoint.size)
-        return checkpoint if what == "checkpoint" else None
+        if flaw is not None:
+            self._fault(f"{what}-{flaw}", checkpoint.size)
+        return checkpoint, signers
 
     def _fault(self, code: str, index: int | None) -> None:
         self._problems.append(Fault(code=code, index=index))

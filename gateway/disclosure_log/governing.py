@@ -113,9 +113,7 @@ def gap(
     )
 
 
-def log_key(
-    *, at: datetime, action: Literal["added", "retired"], verifier: str, by: str
-) -> Entry:
+def log_key(*, at: datetime, action: Literal["added", "retired"], verifier: str, by: str) -> Entry:
     """A key the log signs its checkpoints with came into use or went out of it."""
     return stated("log-key", at, action=action, verifier=verifier, by=by)
 

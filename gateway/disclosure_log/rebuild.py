@@ -3,7 +3,7 @@
 Written apart from `tree.Tree` on purpose: a fault in one is caught by the other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from gateway.disclosure_log import merkle
 from gateway.disclosure_log.merkle import EMPTY_ROOT, node_hash
@@ -41,6 +41,12 @@ class Rebuild:
         for peak in reversed(self._peaks[:-1]):
             found = node_hash(peak, found)
         return found
+
+    def edges(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield (tile level, index, hashes) of each partial tile of hashes of tiles."""
+        for level, hashes in enumerate(self._tiles):
+            if level and hashes:
+                yield level, self.size >> TILE_HEIGHT * (level + 1), b"".join(hashes)
 
     def mark(self, next_size: int) -> None:
         """Remember this size, and from here on keep what `path_from_mark` at `next_size` needs."""

@@ -10,21 +10,30 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import apsw
 
+from gateway.disclosure_log.bundle_source import BundleSource
 from gateway.disclosure_log.problem import CannotRead
 from gateway.disclosure_log.url_source import UrlSource
 
-__all__ = ["CannotRead", "DirectorySource", "LogSource", "StoredHashes", "UrlSource"]
+__all__ = [
+    "BundleSource",
+    "CannotRead",
+    "DirectorySource",
+    "LogSource",
+    "StoredHashes",
+    "UrlSource",
+]
 
 END: Final = 2**63 - 1  # as `end`: up to the last entry there is
 
-_MAX_VKEY_BYTES: Final = 4096
+_MAX_VKEY_BYTES: Final = 64 * 1024
 
 
 class LogSource(Protocol):
     """What every log can show an auditor. Every method may raise CannotRead."""
 
     def origin_key(self) -> str | None:
-        """Return the vkey the log itself claims, or None. Not to be trusted for that alone."""
+        """Return the vkeys the log itself claims, one a line, or None. Not to be trusted for that
+        alone."""
         ...
 
     def checkpoints(self) -> Iterator[str]:
@@ -46,6 +55,15 @@ class StoredHashes(Protocol):
 
     def tile(self, level: int, index: int) -> bytes | None:
         """Return a stored full tile, or None if it is not stored."""
+        ...
+
+
+@runtime_checkable
+class ShownEdge(Protocol):
+    """What a source laid out as tlog-tiles also shows."""
+
+    def edge(self, level: int, index: int, width: int) -> bytes | None:
+        """Return the partial tile at the right edge of a level, or None if it is missing."""
         ...
 
 

@@ -6,7 +6,6 @@
    never cached, which is why it differs from tlog-tiles in that one header.
 """
 
-import ipaddress
 import json
 from collections import OrderedDict
 from typing import Final, Protocol, runtime_checkable
@@ -17,6 +16,7 @@ from gateway.disclosure_log.checkpoint import parse_checkpoint
 from gateway.disclosure_log.merkle import HASH_LENGTH, root_of
 from gateway.disclosure_log.tiles import pack_bundle, parse_tile_path
 from gateway.disclosure_log.tree import TILE_WIDTH
+from gateway.http.local import is_local
 
 _ROOTS_KEPT: Final = 8192  # of full tiles, 32 bytes each: covers two million entries
 _MUTABLE: Final = {"Cache-Control": "no-cache"}
@@ -44,7 +44,7 @@ class LogReader(Protocol):
         ...
 
     def verifier(self) -> str:
-        """Return the vkey the log signs with."""
+        """Return the vkeys the log is checked with, one a line, the one in force first."""
         ...
 
     async def record_reading(self, start: int, end: int) -> None:
@@ -92,7 +92,7 @@ class _LogRoutes:
 
     async def vkey(self, _request: web.Request) -> web.Response:
         return web.Response(
-            text=self._reader.verifier() + "\n", content_type="text/plain", headers=_MUTABLE
+            text=self._reader.verifier().strip() + "\n", content_type="text/plain", headers=_MUTABLE
         )
 
     async def checkpoints(self, _request: web.Request) -> web.Response:
@@ -121,7 +121,7 @@ class _LogRoutes:
         return parse_checkpoint(note).size if note is not None else 0
 
     async def _bundle(self, request: web.Request, start: int, end: int) -> web.Response:
-        if not (self._allow_remote or _is_local(request)):
+        if not (self._allow_remote or is_local(request)):
             raise web.HTTPNotFound
         await self._reader.record_reading(start, end)
         return _octets(pack_bundle(await self._reader.entries(start, end)), _NEVER_KEPT)
@@ -153,15 +153,3 @@ class _LogRoutes:
 
 def _octets(body: bytes, headers: dict[str, str]) -> web.Response:
     return web.Response(body=body, content_type="application/octet-stream", headers=headers)
-
-
-def _is_local(request: web.Request) -> bool:
-    """Return whether the peer itself, not somebody behind it, is on this machine."""
-    if "Forwarded" in request.headers or "X-Forwarded-For" in request.headers:
-        return False
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    if not isinstance(peer, tuple):  # a Unix socket: what is behind it cannot be told
-        return False
-    address = ipaddress.ip_address(peer[0].partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback

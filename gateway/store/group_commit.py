@@ -5,23 +5,29 @@ Invariants:
 2. Entries, the tree head, the signed checkpoint and the outbox rows that carry its proofs commit
    together or not at all; a checkpoint is signed inside that transaction and shown to nobody
    before it commits, so two inconsistent checkpoints are never published.
-3. A failed commit for want of space fails its requests and nothing else; any other I/O error is
+3. While the log is behind what was published of it, nothing is signed and nothing is done: see
+   `gateway.store.epoch`. Every commit of every process meets that here.
+4. A failed commit for want of space fails its requests and nothing else; any other I/O error is
    fatal: after a failed fsync the kernel's pages can no longer be trusted.
 """
 
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import apsw
 
 from gateway.disclosure_log.checkpoint import LogKey, sign_checkpoint
-from gateway.disclosure_log.merkle import EMPTY_ROOT, leaf_hash
+from gateway.disclosure_log.merkle import leaf_hash
 from gateway.disclosure_log.proof import render
 from gateway.disclosure_log.tree import Tree
+from gateway.metrics import CHECKPOINT_AT, COMMIT_BATCH, COMMIT_SECONDS, STORE_REFUSALS
+from gateway.store import epoch
+from gateway.store.epoch import Marks
 from gateway.store.log_tree import check_head, restore_tree
 from gateway.store.sqlite import StoreUnavailable
 from keys.problem import KeyProblem
@@ -30,7 +36,9 @@ from keys.providers.problem import ProviderProblem
 T = TypeVar("T")
 
 MAX_BATCH = 512
+REFUSED_FOR_S = 30.0  # a refusal says something of the store for so long
 
+LogKeys = Callable[[], Sequence[LogKey]]  # every key there is now, the newest first
 Proofs = Callable[[int], str]  # leaf index -> tlog-proof text against this commit's checkpoint
 
 
@@ -41,6 +49,7 @@ class Staged(Generic[T]):
     result: T
     entries: Sequence[bytes] = ()
     finish: Callable[[apsw.Connection, int, Proofs], None] | None = None  # first index, proofs
+    while_behind: bool = False  # logs nothing and tells nobody: done even while the log is behind
 
 
 Unit = Callable[[apsw.Connection], Staged[T]]
@@ -59,21 +68,30 @@ class GroupCommit:
     """The writer thread. Owns the write connection and the tree; nothing else touches either."""
 
     def __init__(
-        self, connection: apsw.Connection, key: LogKey, *, on_fatal: Callable[[str], None]
+        self, connection: apsw.Connection, keys: LogKeys, *, on_fatal: Callable[[str], None]
     ) -> None:
         self._connection = connection
-        self._key = key
+        self._keys = keys
         self._on_fatal = on_fatal
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        check_head(connection, key.verifier_key)
+        self._marks = epoch.marks_of(connection)
+        self._signers = epoch.signing(keys(), self._marks)
+        if self._marks.behind is None:
+            check_head(connection, [key.verifier_key for key in self._signers])
         self._tree = restore_tree(connection)
         self._loop = asyncio.get_running_loop()
         self._poisoned = False
+        self._refused: tuple[str, float] | None = None  # code of the newest refusal, and when
         self._closed = False
         self._running: _Job | None = None  # whose unit runs now
         self.directory_marker: str | None = None  # as of the newest transaction
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
+
+    @property
+    def signers(self) -> tuple[LogKey, ...]:
+        """The keys the newest checkpoint of this writer was signed with."""
+        return self._signers
 
     def submit(self, unit: Unit[T]) -> asyncio.Future[T]:
         """Queue a unit of work; the future resolves with its result once it is durable.
@@ -89,6 +107,14 @@ class GroupCommit:
             return future
         self._queue.put(_Job(unit, future))
         return future
+
+    @property
+    def refused(self) -> str | None:
+        """Why the store took nothing when it was last asked, lately; None: it takes work."""
+        found = self._refused
+        if found is None or (not self._poisoned and time.monotonic() - found[1] > REFUSED_FOR_S):
+            return None
+        return found[0]
 
     async def close(self) -> None:
         """Commit what is queued, then close the connection."""
@@ -119,22 +145,32 @@ class GroupCommit:
         if self._poisoned:
             _fail(batch, StoreUnavailable("poisoned", "the store failed; restart"))
             return
+        began = time.perf_counter()
         try:
             sound = batch
             while sound and not self._transact(sound):
                 sound = [job for job in sound if job.error is None]
+            if sound:
+                self._refused = None
+                COMMIT_SECONDS.observe(time.perf_counter() - began)
+                COMMIT_BATCH.observe(len(sound))
         except KeyProblem as error:  # the log's key, wherever it lives; nothing was committed
             self._roll_back()
-            _fail(batch, _keyless(), error)
+            self._refuse(batch, _keyless(), error)
         except (apsw.FullError, apsw.BusyError, apsw.LockedError) as error:
             self._roll_back()
             code = "no-space" if isinstance(error, apsw.FullError) else "busy"
-            _fail(batch, StoreUnavailable(code, "the store cannot write now"), error)
+            self._refuse(batch, StoreUnavailable(code, "the store cannot write now"), error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the state on disk is unknown
             self._poisoned = True
             self._roll_back()
-            _fail(batch, StoreUnavailable("poisoned", "the store failed; restart"), error)
+            self._refuse(batch, StoreUnavailable("poisoned", "the store failed; restart"), error)
             self._on_fatal(type(error).__name__)
+
+    def _refuse(self, batch: list[_Job], error: StoreUnavailable, cause: BaseException) -> None:
+        self._refused = error.code, time.monotonic()
+        STORE_REFUSALS.labels(error.code).inc()
+        _fail(batch, error, cause)
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -150,7 +186,12 @@ class GroupCommit:
         try:
             for job in batch:
                 self._running = job
+                before = self._connection.total_changes()
                 job.staged = job.unit(self._connection)
+                if self._marks.behind is not None:
+                    self._hold_back(
+                        job, job.staged, changed=self._connection.total_changes() > before
+                    )
             self._running = None
             tree = self._append(batch)
         except Exception as error:
@@ -164,8 +205,23 @@ class GroupCommit:
             self._roll_back()
             return False
         self._connection.execute("COMMIT")
+        if tree is not self._tree:
+            CHECKPOINT_AT.set_to_current_time()
         self._tree = tree
         return True
+
+    def _hold_back(self, job: _Job, staged: Staged[Any], *, changed: bool) -> None:
+        """Keep what a unit logged for later, or undo it; let the one pass that ends the waiting."""
+        marks = epoch.marks_of(self._connection)
+        if marks.behind is None:  # this unit acknowledged the gap
+            epoch.set_signers(self._connection, [key.verifier_key.public for key in self._signers])
+            self._heed(epoch.marks_of(self._connection))
+        if marks.behind is None or staged.while_behind:
+            return
+        if staged.finish is not None or (changed and not staged.entries):
+            raise StoreUnavailable("log-behind", epoch.BEHIND_TEXT)
+        epoch.owe(self._connection, staged.entries)
+        job.staged = replace(staged, entries=())
 
     def _append(self, batch: list[_Job]) -> Tree:
         """Place every entry, sign the new head, and let units write the rows that carry proofs."""
@@ -182,7 +238,8 @@ class GroupCommit:
         for leaf in leaves:
             tree.append(leaf)
         root = tree.root()
-        note = sign_checkpoint(self._key, size=tree.size, root=root)
+        self._heed(epoch.marks_of(self._connection))  # a unit may have changed who signs
+        note = sign_checkpoint(*self._signers, size=tree.size, root=root)
         self._write_log(tree, first, leaves, bodies, root, note)
 
         def proofs(index: int) -> str:
@@ -224,9 +281,9 @@ class GroupCommit:
 
     def _catch_up(self) -> None:
         """Take in what other workers appended since; the lock is held, so this head is the head."""
-        size, root, self.directory_marker = self._connection.execute(_HEAD).get
-        if size is None:
-            size, root = 0, EMPTY_ROOT
+        self._heed(epoch.marks_of(self._connection))
+        self.directory_marker = self._marks.directory
+        size, root = self._marks.size, self._marks.root
         if size != self._tree.size:
             tree = self._tree.fork()
             rows = self._connection.execute(
@@ -239,12 +296,16 @@ class GroupCommit:
         if self._tree.size != size or self._tree.root() != root:
             raise StoreUnavailable("log-corrupt", "the stored log does not give its stored root")
 
-
-# One statement: the head, and whether the directory has changed since.
-_HEAD = (
-    "SELECT (SELECT size FROM log_head), (SELECT root FROM log_head),"
-    " (SELECT value FROM setting WHERE name = 'directory')"
-)
+    def _heed(self, marks: Marks) -> None:
+        """Sign with whatever keys, and under whatever origin, the log says now."""
+        before, self._marks = self._marks, marks
+        if (before.origin, before.signers) == (marks.origin, marks.signers):
+            return
+        try:
+            self._signers = epoch.signing(self._keys(), marks)
+        except KeyProblem:
+            self._marks = before  # or the next commit would not look for them again
+            raise
 
 
 def _keyless() -> StoreUnavailable:

@@ -13,7 +13,9 @@ from gateway.store.store import Store
 class StoreLogReader:
     """What `gateway.http.log` serves: checkpoints, leaf hashes and entries."""
 
-    def __init__(self, store: Store, verifier: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, verifier: str | Callable[[], str], clock: Callable[[], datetime]
+    ) -> None:
         self._reader: apsw.Connection = store.reader
         self._commit: Callable[[Unit[None]], Awaitable[None]] = store.commit
         self._verifier = verifier
@@ -47,8 +49,8 @@ class StoreLogReader:
         return bytes(row[0]) if row else None
 
     def verifier(self) -> str:
-        """Return the vkey the log signs with."""
-        return self._verifier
+        """Return the vkeys the log is checked with, one a line, the one in force first."""
+        return self._verifier if isinstance(self._verifier, str) else self._verifier()
 
     async def record_reading(self, start: int, end: int) -> None:
         """Log that entries start..end-1 were read: reading the log is a consultation (s.62)."""

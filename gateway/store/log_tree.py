@@ -42,8 +42,9 @@ def restore_tree(connection: apsw.Connection) -> Tree:
     return tree
 
 
-def check_head(connection: apsw.Connection, verifier: VerifierKey) -> None:
-    """Check that the newest checkpoint is this key's and states the head: what was signed stands.
+def check_head(connection: apsw.Connection, verifiers: Sequence[VerifierKey]) -> None:
+    """Check that the newest checkpoint is one of these keys' and states the head: what was signed
+    stands.
 
     Raises:
         StoreUnavailable: wrong-log-key, or log-corrupt.
@@ -52,7 +53,7 @@ def check_head(connection: apsw.Connection, verifier: VerifierKey) -> None:
     if size is None and note is None:
         return
     try:
-        newest = verify_checkpoint(note or "", [verifier])
+        newest = verify_checkpoint(note or "", verifiers)
     except BadCheckpoint as error:
         raise StoreUnavailable("wrong-log-key", "the log is signed by another key") from error
     if (newest.size, newest.root) != (size, root):

@@ -7,15 +7,15 @@ from typing import TypeVar
 
 import apsw
 
-from gateway.disclosure_log.checkpoint import LogKey
+from gateway.disclosure_log.checkpoint import Checkpoint, LogKey
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef, PersonRef
 from gateway.model.person import Person
 from gateway.model.posted import Posted
 from gateway.model.problem import MalformedEvent
-from gateway.store import acceptance, history, own_secrets, sqlite
+from gateway.store import acceptance, epoch, history, own_secrets, sqlite
 from gateway.store.acceptance import Acceptance, Accepting
-from gateway.store.group_commit import GroupCommit, Unit
+from gateway.store.group_commit import GroupCommit, LogKeys, Unit
 from gateway.store.history import Past
 from gateway.store.sealed import Held, SealedStore, open_facts
 from gateway.store.times import milliseconds
@@ -44,16 +44,20 @@ class Store:
         path: Path,
         *,
         key_encryption_key: KeyEncryptionKey,
-        log_key: LogKey,
+        log_key: LogKey | LogKeys,
         on_fatal: Callable[[str], None],
         slot: int = 0,
         slots: int = 1,
+        published: Checkpoint | None = None,
     ) -> "Store":
         """Open the database for serving; checks the whole file first.
 
+        A log that cannot show the checkpoint that was `published` last is held back, for good and
+        for every other worker and command: see `behind`.
+
         Raises:
             StoreUnavailable: missing, damaged, of another version or another key, or its log does
-                not add up.
+                not add up; high-water: what was published is of another log.
             KeyProblem: where the key-encryption key lives cannot or will not unwrap.
         """
         writer = sqlite.open_writer(path)
@@ -61,7 +65,17 @@ class Store:
             sqlite.quick_check(writer)
         sealed = own_secrets.open_or_found(writer, key_encryption_key)
         store = cls(path, sealed=sealed, slot=slot, slots=slots)
-        store._writer = GroupCommit(writer, log_key, on_fatal=on_fatal)
+        keys: LogKeys = (lambda: [log_key]) if isinstance(log_key, LogKey) else log_key
+        if published is not None:
+            with writer:
+                if epoch.is_behind(writer, published, name=keys()[-1].origin):
+                    epoch.mark_behind(writer, published)
+        try:
+            store._writer = GroupCommit(writer, keys, on_fatal=on_fatal)
+        except KeyProblem as error:
+            if error.code != "log-key":
+                raise
+            raise sqlite.StoreUnavailable("wrong-log-key", str(error)) from error
         return store
 
     async def commit(self, unit: Unit[T]) -> T:
@@ -120,6 +134,24 @@ class Store:
         person = PersonRef(ref)
         key = self.sealed.data_key(person, wrapped)
         return Held(person=open_facts(key, person, facts), version=version, key=key)
+
+    @property
+    def behind(self) -> Checkpoint | None:
+        """The checkpoint that was published and that this log cannot show; None: it is whole.
+
+        While it is not None every commit fails with StoreUnavailable ``log-behind``, but for what
+        looks at the log and acknowledges the gap.
+        """
+        return epoch.behind_of(self.reader)
+
+    @property
+    def refused(self) -> str | None:
+        """Why the store took nothing when it was last asked, lately; None: it takes work."""
+        return self._writer.refused if self._writer else None
+
+    def signers(self) -> tuple[LogKey, ...]:
+        """The keys that this worker's newest transaction was signed with, under their origin."""
+        return self._writer.signers if self._writer else ()
 
     @property
     def directory_marker(self) -> str | None:

@@ -39,10 +39,14 @@ def create_next(path: Path) -> Path:
     Raises:
         As `create`.
     """
-    numbers = _numbers(path)
-    newest = path.with_name(f"{path.name}.{max(numbers, default=1) + 1}")
+    newest = next_of(path)
     create(newest)
     return newest
+
+
+def next_of(path: Path) -> Path:
+    """Return the file of the next key of this name. Reads the folder alone."""
+    return path.with_name(f"{path.name}.{max(_numbers(path), default=1) + 1}")
 
 
 def files(path: Path) -> list[Path]:

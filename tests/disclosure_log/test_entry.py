@@ -20,6 +20,7 @@ from gateway.model.ids import (
     RuleId,
     TaskId,
 )
+from gateway.model.staff import ApprovalId
 from gateway.model.strict_json import read_object
 
 AT = datetime(2026, 3, 1, 9, 30, 0, 123_999, UTC)
@@ -138,6 +139,27 @@ EVERY = [
     entry.security(at=AT, code="replayed", agency=AGENCY),
     entry.directory(at=AT, action="add", subject=RECIPIENT, actor="operator", digest="12" * 32),
     entry.rulebook(at=AT, digest="ab" * 32, actor="operator"),
+    entry.approval(
+        at=AT,
+        approval=ApprovalId("apr_1"),
+        kind="gap",
+        subject="12",
+        state="proposed",
+        by="dpo-01",
+        reason="restored",
+    ),
+    entry.gap(
+        at=AT,
+        size=10,
+        known_size=12,
+        known_root=bytes(32),
+        origin="log.example.org/2",
+        proposed_by="dpo-01",
+        approved_by="dpo-02",
+        reason="restored",
+    ),
+    entry.log_key(at=AT, action="added", verifier="log.example.org+0+A", by="operator-01"),
+    entry.sign_in(at=AT, staff=None, means="passkey", outcome="refused"),
 ]
 
 

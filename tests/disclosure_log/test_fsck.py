@@ -12,7 +12,7 @@ from gateway.disclosure_log.fsck import MAX_PROBLEMS, LogReport, check_log
 from gateway.disclosure_log.merkle import leaf_hash, root_of
 from gateway.disclosure_log.problem import CannotRead
 from gateway.disclosure_log.sources import DirectorySource
-from tests.disclosure_log import independent
+from tests.disclosure_log import independent, second_verifier
 from tests.disclosure_log.logs import KEY, ORIGIN, OTHER_KEY, WrittenLog, bodies
 
 COUNT = 700
@@ -33,9 +33,12 @@ def check(
 ) -> LogReport:
     source = DirectorySource(log.folder)
     try:
-        return check_log(source, verifier=verifier, held=held)
+        report = check_log(source, verifier=verifier, held=held)
     finally:
         source.close()
+    wrong = second_verifier.verify(log.folder, str(verifier or ""), held)
+    assert (report.verdict == "bad") == bool(wrong), (report.problems, wrong)
+    return report
 
 
 def first_fault(report: LogReport) -> tuple[str, int | None]:

@@ -43,7 +43,7 @@ class Disk:
         connection = apsw.Connection(str(self.path), vfs="commanded")
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "FULL")
-        return GroupCommit(connection, LOG_KEY, on_fatal=self.fatal.append)
+        return GroupCommit(connection, lambda: [LOG_KEY], on_fatal=self.fatal.append)
 
 
 @pytest.fixture

@@ -198,7 +198,7 @@ async def test_a_store_locked_by_another_fails_its_requests_and_no_more(path: Pa
     fatal: list[str] = []
     connection = sqlite.open_writer(path)
     connection.set_busy_timeout(30)
-    writer = GroupCommit(connection, LOG_KEY, on_fatal=fatal.append)
+    writer = GroupCommit(connection, lambda: [LOG_KEY], on_fatal=fatal.append)
     other = sqlite.open_writer(path)
     try:
         other.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,167 @@
+"""Whether the log is whole, as a serving gateway lives it: what it published is remembered, and
+what it cannot show of it, after a restore, holds it back until two persons acknowledged the gap."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+import apsw
+import structlog
+
+from gateway.config import Config
+from gateway.disclosure_log.checkpoint import Checkpoint, parse_checkpoint
+from gateway.instance import high_water_of, note_published
+from gateway.store import epoch
+from gateway.store.approvals import Approval, CarryOut, SubjectGone
+from gateway.store.group_commit import Staged, Unit
+from gateway.store.sqlite import StoreUnavailable
+from gateway.store.store import Store
+
+EVERY_S: Final = 1.0
+
+Loop: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+
+_LOG = structlog.get_logger()
+
+
+class Standing:
+    """Where the log of a serving gateway stands. One per worker; the first worker's runs."""
+
+    def __init__(self, *, store: Store, config: Config, every_s: float = EVERY_S) -> None:
+        self._store = store
+        self._config = config
+        self._every_s = every_s
+        self._kept: str | None = None
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing is taken, decided, delivered or signed now. Reads the database."""
+        return self._store.behind is not None
+
+    @property
+    def missing(self) -> Checkpoint | None:
+        """What was published and is not in this log; None: it is whole."""
+        return self._store.behind
+
+    @property
+    def known(self) -> Checkpoint | None:
+        """The newest checkpoint known to be published.
+
+        Raises:
+            StoreUnavailable: high-water: the file that remembers it cannot be read.
+        """
+        return high_water_of(self._config).known()
+
+    async def run(self) -> None:
+        """Remember what is published, every second, until cancelled; and then once more."""
+        try:
+            while True:
+                await asyncio.to_thread(self._look, self._store.latest_checkpoint())
+                await asyncio.sleep(self._every_s)
+        finally:
+            self._look(self._store.latest_checkpoint())
+
+    async def on_behind(self, size: int) -> None:
+        """Hold the log back if it is smaller than what a witness has of it.
+
+        Args:
+            size: Of a checkpoint signed under the origin in force.
+        """
+        note = self._store.latest_checkpoint()
+        if note is not None and size > parse_checkpoint(note).size:
+            await self._hold(size)
+
+    async def on_forked(self, size: int) -> None:
+        """Hold the log back: what a witness has of it at this size is no part of it."""
+        await self._hold(size)
+
+    async def _hold(self, size: int) -> None:
+        origin = epoch.origin_of(self._store.reader, self._config.instance.name)
+        _LOG.critical("log behind what was published", count=size)
+        known = Checkpoint(origin=origin, size=size, root=epoch.UNKNOWN_ROOT)
+        await self._store.commit(_mark(known))
+
+    async def once_whole(self, unit: Unit[None]) -> None:
+        """Commit a unit now, or as soon as the log is whole: that may take days."""
+        while True:
+            try:
+                await self._store.commit(unit)
+            except StoreUnavailable as error:
+                if error.code != "log-behind":
+                    raise
+                await asyncio.sleep(self._every_s)
+            else:
+                return
+
+    def noting(self, unit: Unit[None]) -> Loop:
+        """Return the loop that commits a unit as soon as the log is whole, and then rests."""
+
+        async def run() -> None:
+            await self.once_whole(unit)
+            await asyncio.Event().wait()
+
+        return run
+
+    def while_whole(self, loop: Loop) -> Loop:
+        """Return the loop that runs another while the log is whole: not begun before it is,
+        cancelled when it is no more, begun again."""
+
+        async def run() -> None:
+            while True:
+                while self.read_only:  # noqa: ASYNC110 - another process may be who ends that
+                    await asyncio.sleep(self._every_s)
+                running = asyncio.create_task(loop())
+                try:
+                    while not running.done() and not self.read_only:
+                        await asyncio.wait([running], timeout=self._every_s)
+                    if running.done():
+                        return running.result()
+                finally:
+                    running.cancel()
+                    await asyncio.wait([running])
+
+        return run
+
+    def _look(self, note: str | None) -> None:
+        if note is None or note == self._kept:
+            return
+        try:
+            note_published(self._config, self._store)
+        except (OSError, StoreUnavailable) as error:
+            _LOG.error("published checkpoint not kept", error=type(error).__name__)
+        else:
+            self._kept = note
+
+
+def acknowledging(name: str, now: Callable[[], datetime]) -> CarryOut:
+    """Return what carries out an approved gap: the log goes on under its next origin.
+
+    Args:
+        name: The instance's.
+        now: The time.
+    """
+
+    def carry_out(connection: apsw.Connection, approved: Approval, by: str) -> list[bytes]:
+        missing = epoch.behind_of(connection)
+        if missing is None or str(missing.size) != approved.subject:
+            raise SubjectGone
+        _origin, entries = epoch.carry_on(
+            connection,
+            name=name,
+            proposed_by=approved.proposed_by,
+            approved_by=by,
+            reason=approved.reason,
+            now=now(),
+        )
+        return entries
+
+    return carry_out
+
+
+def _mark(known: Checkpoint) -> Unit[None]:
+    def unit(connection: apsw.Connection) -> Staged[None]:
+        epoch.mark_behind(connection, known)
+        return Staged(None, while_behind=True)
+
+    return unit
