@@ -139,7 +139,9 @@ class AgreementEntry(_Entry):
     version: Line
     parties: Annotated[frozenset[Word], Field(min_length=2)]  # organisation classes
     bases: Annotated[frozenset[BasisId], Field(min_length=1)]
-    review_date: date
+    review_date: date  # a late review is reported; it does not put the agreement out of force
+    begins_on: date | None = None
+    ends_on: date | None = None
     source: Line
 
 

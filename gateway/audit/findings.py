@@ -1,5 +1,6 @@
 """Audit: what was disclosed, each with its entry and a proof checked anew. Reads only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,7 @@ import apsw
 import orjson
 
 from gateway.disclosure_log import proof
-from gateway.disclosure_log.checkpoint import VerifierKey
+from gateway.disclosure_log.checkpoint import VerifierKey, parse_keys
 from gateway.disclosure_log.problem import BadCheckpoint, BadProof
 from gateway.model.ids import AlertId, EndpointId
 from gateway.store import sqlite
@@ -29,20 +30,24 @@ class Finding:
 
 
 class Auditor:
-    """A read-only look at one instance's log and outbox, against the log's public key."""
+    """A read-only look at one instance's log and outbox, against the log's public keys."""
 
-    def __init__(self, reader: apsw.Connection, verifier: VerifierKey) -> None:
+    def __init__(self, reader: apsw.Connection, verifiers: Sequence[VerifierKey]) -> None:
         self._reader = reader
-        self._verifier = verifier
+        self._verifiers = verifiers
 
     @classmethod
     def open(cls, database: Path, vkey: str) -> "Auditor":
         """Open an instance's database read-only.
 
+        Args:
+            database: Its file.
+            vkey: The text of `log.vkey`: one key a line.
+
         Raises:
             StoreUnavailable: missing or unreadable.
         """
-        return cls(sqlite.open_reader(database), VerifierKey.parse(vkey))
+        return cls(sqlite.open_reader(database), parse_keys(vkey))
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +103,7 @@ class Auditor:
         self, alert: str, endpoint: str, state: str, index: int, text: str, body: bytes
     ) -> Finding:
         try:
-            proven = proof.verify(text, entry=body, verifiers=[self._verifier])
+            proven = proof.verify(text, entry=body, verifiers=self._verifiers)
             verified = proven.index == index
         except (BadProof, BadCheckpoint):
             verified = False

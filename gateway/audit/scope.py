@@ -29,5 +29,7 @@ class Scope:
         )
 
 
-EVERYTHING: Final = Scope(everything=True)  # who holds the machine, holds the keys: the command line
+EVERYTHING: Final = Scope(
+    everything=True
+)  # who holds the machine, holds the keys: the command line
 NOTHING: Final = Scope()
