@@ -138,9 +138,9 @@ def erase_person(
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
-    """Destroy a person's data key and blank what was sealed under it. There is no way back.
-
-    Exit 3 if it is done, but the write-ahead log could not be cut yet."""
+    """Propose to destroy a person's data key and blank what was sealed under it: a second person
+    carries it out with `approvals approve`. The command line takes --by on trust; the console asks
+    for a passkey."""
     from gateway.cli.keys_erase import erase_person as erase
 
     return erase(config, ref, by=by, reason=reason, as_json=as_json)

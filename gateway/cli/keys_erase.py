@@ -1,29 +1,22 @@
-"""`keys erase-person`: destroy a person's data key, and with it all that is held of them."""
+"""`keys erase-person`: propose to destroy a person's data key, and all that is held of them."""
 
 import re
 from pathlib import Path
 from typing import Final
 
-import orjson
-import typer
-
-from gateway import clock
+from gateway.cli.approvals import approving, say_proposed
 from gateway.cli.beside import commit, staff
-from gateway.cli.exits import NO, OK, UNKNOWN, Trouble
+from gateway.cli.exits import NO, Trouble
 from gateway.config import load_config
-from gateway.instance import sealed_store
 from gateway.model.ids import PersonRef
-from gateway.store.erasure import NobodyKnown, erase, fold
+from gateway.store.erasure import NobodyKnown
 
 _REF: Final = re.compile(r"per_[0-9a-f]{32}")
 _REASON: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 def erase_person(config_file: Path, ref: str, *, by: str, reason: str, as_json: bool) -> int:
-    """Erase a person beside a serving gateway; print which records were. There is no way back.
-
-    Exit 3 if it is done, but the write-ahead log could not be cut: run `fold` again later.
-    """
+    """Propose to erase a person beside a serving gateway; a second person carries it out."""
     if not _REF.fullmatch(ref):
         raise Trouble("give the record's reference, per_ and 32 hex digits; `person show` has it")
     if not _REASON.fullmatch(reason):
@@ -31,19 +24,9 @@ def erase_person(config_file: Path, ref: str, *, by: str, reason: str, as_json: 
             "--reason: a code for the log: lower-case letters, digits, hyphens (at most 40)"
         )
     config = load_config(config_file)
-    unit = erase(sealed_store(config), PersonRef(ref), by=staff(by), reason=reason, now=clock.now())
+    unit = approving(config).propose_erasure(PersonRef(ref), reason=reason, by=staff(by))
     try:
-        erased = commit(config, unit)
+        id_ = commit(config, unit)
     except NobodyKnown:
         raise Trouble("nobody known is meant by that", NO) from None
-    folded = fold(config.path(config.instance.database))
-    if as_json:
-        typer.echo(orjson.dumps({"erased": list(erased), "folded": folded}).decode())
-    else:
-        typer.echo(f"Erased: {', '.join(erased)}")
-        typer.echo("Copies of the database made before still hold what they held: see docs/keys.md")
-    if not folded:
-        typer.echo(
-            "throughgate: the write-ahead log is in use; it is cut at the next restart", err=True
-        )
-    return OK if folded else UNKNOWN
+    return say_proposed(id_, f"erase {ref}", as_json=as_json)

@@ -13,7 +13,7 @@ from gateway import clock
 from gateway.cli.beside import opened, staff
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.config import Config, load_config
-from gateway.instance import load_keys
+from gateway.instance import high_water_of, load_keys
 from gateway.store import rewrap, sqlite
 from gateway.store.store import Store
 from keys.key_ring import KeyRing
@@ -60,6 +60,7 @@ async def _rewrap(config: Config, ring: KeyRing, *, by: str, batch: int) -> int:
         database,
         key_encryption_key=ring,
         log_key=load_keys(config).log_key,
+        published=high_water_of(config).known(),
         on_fatal=lambda _code: os._exit(70),
         slot=-1,
     )

@@ -254,7 +254,15 @@ async def test_an_erased_person_is_known_to_no_command(desk: Desk) -> None:
     erase = ("keys", "erase-person", person, "--by", "dpo", "--reason", "art-17-request")
     code, out, err = await desk.run(*erase, "--json")
     assert code == 0, err
-    assert orjson.loads(out) == {"erased": [person], "folded": True}
+    proposed = orjson.loads(out)
+    assert proposed["carried_out"] is False
+    assert desk.served.entries("erasure") == [], "proposing erases nobody"
+    approve = ("approvals", "approve", proposed["approval"], "--by")
+    assert (await desk.run(*approve, "dpo"))[0] == 1, "nobody approves their own"
+    code, out, err = await desk.run(*approve, "dpo-2", "--json")
+    assert code == 0, err
+    done = orjson.loads(out)
+    assert (done["verdict"], done["folded"]) == ("approved", True)
     assert (await desk.run(*erase))[0] == 1
     code, _, err = await desk.run("person", "show", person, "--by", "x", "--reason", "y")
     assert (code, "nobody known" in err) == (1, True)
@@ -262,7 +270,7 @@ async def test_an_erased_person_is_known_to_no_command(desk: Desk) -> None:
     code, _, err = await desk.run("stats", "--year", "2025-26", "--area", AREA)
     assert (code, "1 records do not open" in err) == (0, True)
     (entry,) = desk.served.entries("erasure")
-    assert (entry["person"], entry["actor"], entry["reason"]) == (person, "dpo", "art-17-request")
+    assert (entry["person"], entry["actor"], entry["reason"]) == (person, "dpo-2", "art-17-request")
     for number in range(PERSONS):  # whoever it was is somebody new
         await desk.post(number, "after")
     assert len(desk.persons()) == PERSONS + 1
