@@ -14,7 +14,7 @@ import orjson
 import typer
 
 from gateway import clock
-from gateway.cli.beside import commit, opened, staff
+from gateway.cli.beside import commit, consulted, opened, reader, staff
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.cli.times import so_long_ago
 from gateway.config import load_config
@@ -26,7 +26,7 @@ from gateway.model.reference import read_reference, reference
 from gateway.model.strict_json import Json, JsonObject
 from gateway.store import alerts
 from gateway.store.alerts import AlertRow
-from gateway.store.group_commit import Staged
+from gateway.store.consultation import Asked, Seen
 
 _ID: Final = re.compile(r"alt_[0-9a-f]{32}")
 
@@ -38,16 +38,21 @@ def listed(
     recipient: str | None,
     since: str | None,
     unanswered: bool,
+    by: str | None,
     as_json: bool,
 ) -> int:
-    """Print alerts, newest first."""
+    """Print alerts, newest first; log it first."""
     now = clock.now()
     after = None if since is None else _since(since, now)
     whose = None if recipient is None else RecipientId(recipient)
-    with opened(load_config(config_file)) as connection:
+
+    def look(connection: apsw.Connection) -> Seen[list[tuple[AlertRow, AlertState]]]:
         rows = alerts.listed(connection, recipient=whose, since=after, unanswered=unanswered)
         stand = ((row, alerts.state(connection, row, now)) for row in rows)
         found = [(row, stands) for row, stands in stand if state in (None, stands)]
+        return Seen(result=found, shown=len(found), recipient=whose)
+
+    found = consulted(load_config(config_file), Asked(what="alerts", reader=reader(by)), look)
     if as_json:
         typer.echo(orjson.dumps([_json(row, stands) for row, stands in found]).decode())
         return OK
@@ -58,20 +63,22 @@ def listed(
     return OK
 
 
-def show(config_file: Path, which: str, *, as_json: bool) -> int:
+def show(config_file: Path, which: str, *, by: str | None, as_json: bool) -> int:
     """Print where an alert stands and its story, in the order of the log; reading it is logged."""
-    config = load_config(config_file)
     now = clock.now()
-    with opened(config) as connection:
+
+    def look(connection: apsw.Connection) -> Seen[JsonObject]:
         row = _named(connection, which)
         members = alerts.chain(connection, row)
         first = _first_entry(connection, members)
-        commit(config, lambda _connection: Staged(None, [_reading(first, connection, now)]))
         found = _json(row, alerts.state(connection, row, now)) | {
             "ways": _ways(connection, row),
             "chain": [_json(one, alerts.state(connection, one, now)) for one in members],
             "story": list[Json](_story(connection, first, members)),
         }
+        return Seen(result=found, shown=len(members), recipient=row.recipient)
+
+    found = consulted(load_config(config_file), Asked(what="log", reader=reader(by)), look)
     typer.echo(orjson.dumps(found).decode() if as_json else "\n".join(_lines(found)))
     return OK
 
@@ -140,11 +147,6 @@ def _first_entry(connection: apsw.Connection, members: list[AlertRow]) -> int:
         "SELECT min(leaf_index) FROM outbox WHERE alert IN (SELECT value FROM json_each(?))", (ids,)
     ).get
     return int(first or 0)
-
-
-def _reading(first: int, connection: apsw.Connection, now: datetime) -> bytes:
-    size = connection.execute("SELECT size FROM log_head").get or 0
-    return entry.consultation(at=now, what="log", start=first, end=int(size)).encode()
 
 
 def _story(

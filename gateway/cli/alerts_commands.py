@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.exits import reported
-from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, ReaderOption
 
 alerts = typer.Typer(
     help="Where alerts stand: sent, read, answered, escalated. Prints nothing they say.",
@@ -30,10 +30,11 @@ def list_alerts(
     unanswered: Annotated[
         bool, typer.Option("--unanswered", help="Only those somebody has, or had, to answer.")
     ] = False,
+    by: ReaderOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
-    """List alerts, newest first."""
+    """List alerts, newest first. Logged."""
     from gateway.cli import alerts as command
 
     return command.listed(
@@ -42,17 +43,24 @@ def list_alerts(
         recipient=recipient,
         since=since,
         unanswered=unanswered,
+        by=by,
         as_json=as_json,
     )
 
 
 @alerts.command("show")
 @reported
-def show(which: _Which, as_json: JsonOption = False, config: ConfigOption = DEFAULT_CONFIG) -> int:
-    """Print an alert's state, ways and story: attempts, rungs, answers, as the log has them."""
+def show(
+    which: _Which,
+    by: ReaderOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> int:
+    """Print an alert's state, ways and story: attempts, rungs, answers, as the log has them.
+    Logged."""
     from gateway.cli import alerts as command
 
-    return command.show(config, which, as_json=as_json)
+    return command.show(config, which, by=by, as_json=as_json)
 
 
 @alerts.command("acknowledge")

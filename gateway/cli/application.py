@@ -10,16 +10,20 @@ import typer
 
 from gateway.cli.adapters_commands import adapters
 from gateway.cli.alerts_commands import alerts
+from gateway.cli.approvals_commands import approvals
+from gateway.cli.audit_commands import audit
 from gateway.cli.deliveries_commands import deliveries
 from gateway.cli.directory_commands import agencies, recipients
 from gateway.cli.duties_commands import duties
 from gateway.cli.exits import reported
 from gateway.cli.keys_commands import keys
 from gateway.cli.log_commands import log
-from gateway.cli.options import DEFAULT_CONFIG, ConfigOption
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from gateway.cli.person_commands import decisions, person
 from gateway.cli.policy_commands import policy
+from gateway.cli.staff_commands import staff
 from gateway.cli.verify_commands import verify
+from gateway.cli.witness_commands import witness
 
 app = typer.Typer(
     name="throughgate",
@@ -33,12 +37,16 @@ app.add_typer(verify, name="verify")
 app.add_typer(agencies, name="agencies")
 app.add_typer(recipients, name="recipients")
 app.add_typer(log, name="log")
+app.add_typer(audit, name="audit")
+app.add_typer(witness, name="witness")
 app.add_typer(keys, name="keys")
 app.add_typer(alerts, name="alerts")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(duties, name="duties")
 app.add_typer(person, name="person")
 app.add_typer(decisions, name="decisions")
+app.add_typer(approvals, name="approvals")
+app.add_typer(staff, name="staff")
 app.add_typer(policy, name="policy")
 app.add_typer(adapters, name="adapters")
 
@@ -83,6 +91,26 @@ def serve(
     from gateway.cli.instance import serve_from
 
     return serve_from(config, workers=workers, slot=slot, slots=slots, descriptor=descriptor)
+
+
+@app.command()
+@reported
+def doctor(
+    url: Annotated[
+        str | None, typer.Option(help="The serving gateway's address: its clock is compared.")
+    ] = None,
+    network: Annotated[bool, typer.Option("--network", help="Greet the mail relays too.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Check the whole log.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List what is well, too.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> int:
+    """Examine an instance and say what to do; beside a serving gateway, or on a stopped one.
+
+    Exit 1 if something is wrong, 3 if something could not be told."""
+    from gateway.cli.doctor import doctor as examine
+
+    return examine(config, url=url, network=network, full=full, every=every, as_json=as_json)
 
 
 @app.command()

@@ -1,7 +1,9 @@
 """Working on an instance from the command line, beside a gateway that may be serving it."""
 
 import asyncio
+import os
 import re
+from collections.abc import Callable
 from contextlib import closing
 from typing import Final, TypeVar
 
@@ -10,10 +12,10 @@ import apsw
 from gateway import clock
 from gateway.cli.exits import Trouble
 from gateway.config import Config
-from gateway.disclosure_log import entry
 from gateway.instance import commit_one
 from gateway.model.ids import PersonRef
-from gateway.store import justifications, sqlite
+from gateway.store import sqlite
+from gateway.store.consultation import Asked, Seen, logged
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sealed import SealedStore
 
@@ -46,6 +48,15 @@ def staff(by: str) -> str:
     return by
 
 
+def reader(by: str | None) -> str:
+    """Return who reads: as they say, else the account they use, which is no name.
+
+    Raises:
+        Trouble: no role or staff id.
+    """
+    return f"uid-{os.getuid()}" if by is None else staff(by)
+
+
 def opened(config: Config) -> closing[apsw.Connection]:
     """Open the instance's database to read from, until the `with` block ends."""
     return closing(sqlite.open_reader(config.path(config.instance.database)))
@@ -64,6 +75,13 @@ def commit(config: Config, unit: Unit[T]) -> T:
     return answers[0]
 
 
+def consulted(config: Config, asked: Asked, look: Callable[[apsw.Connection], Seen[T]]) -> T:
+    """Look at the instance's database, and return what was seen once the log has it. Commits."""
+    with opened(config) as connection:
+        seen = look(connection)
+    return commit(config, logged(asked, seen, clock.now()))
+
+
 def log_reading(
     config: Config,
     person: PersonRef,
@@ -76,18 +94,6 @@ def log_reading(
 
     Commits before it returns.
     """
-    logged = entry.person_consultation(
-        at=clock.now(),
-        what=what,
-        person=person,
-        reader=reader,
-        reason_mac=justifications.digest(*why) if why else None,
-    )
-
-    def unit(connection: apsw.Connection) -> Staged[None]:
-        if why:
-            sealed, reason = why
-            justifications.keep(connection, sealed, person, reason)
-        return Staged(None, [logged.encode()])
-
-    commit(config, unit)
+    asked = Asked(what=what, reader=reader, why=why)
+    seen = Seen(result=None, shown=1, person=person)
+    commit(config, logged(asked, seen, clock.now()))

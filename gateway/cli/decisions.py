@@ -8,13 +8,14 @@ import orjson
 import typer
 
 from gateway import clock
-from gateway.cli.beside import checked, commit, log_reading, opened, staff
+from gateway.adoption import law_in_force
+from gateway.cli.beside import checked, commit, consulted, log_reading, opened, reader
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.cli.person import print_tasks, task_json, task_line
 from gateway.config import load_config
 from gateway.decide import decide_for
 from gateway.directory import Directory
-from gateway.instance import load_law, sealed_store
+from gateway.instance import sealed_store
 from gateway.known import for_event, replay
 from gateway.law import Law
 from gateway.model.decision import Proposal
@@ -22,36 +23,47 @@ from gateway.model.ids import EventRef, PersonRef, RecipientId, RuleId, TaskId
 from gateway.model.party import Recipient
 from gateway.store import history, tasks
 from gateway.store.all_events import events_of
+from gateway.store.consultation import Asked, Seen
 from gateway.store.group_commit import Staged
 from gateway.store.merges import root
 from gateway.store.sealed import SealedStore
 from gateway.telling import question
 
 
-def listed(config_file: Path, *, as_json: bool) -> int:
-    """Print the open tasks, oldest first."""
-    with opened(load_config(config_file)) as connection:
+def listed(config_file: Path, *, by: str | None, as_json: bool) -> int:
+    """Print the open tasks, oldest first; they name persons, so it is logged."""
+
+    def look(connection: apsw.Connection) -> Seen[list[tasks.Task]]:
         found = tasks.open_tasks(connection)
+        return Seen(result=found, shown=len(found))
+
+    asked = Asked(what="tasks", reader=reader(by))
+    found = consulted(load_config(config_file), asked, look)
     print_tasks(found, as_json=as_json)
     return OK
 
 
 def show(config_file: Path, id_: str, *, by: str | None, as_json: bool) -> int:
-    """Print one task; with `by`, also the reason its decider gave, once the log has the reading.
+    """Print one task, once the log has the reading; to somebody who says who they are, also the
+    reason its decider gave.
 
     Raises:
         Trouble: no task has that id.
     """
     config = load_config(config_file)
-    with opened(config) as connection:
+    sealed = sealed_store(config) if by is not None else None
+
+    def look(connection: apsw.Connection) -> Seen[tuple[tasks.Task | None, str | None]]:
         task = tasks.task_by_id(connection, id_)
         if task is None:
-            raise Trouble("no task has that id", NO)
-        reason = None
-        if by is not None:
-            log_reading(config, task.person, what="decision", reader=staff(by))
-            sealed = sealed_store(config)
-            reason = tasks.reason_of(connection, sealed, task.id)
+            return Seen(result=(None, None), shown=0)
+        reason = tasks.reason_of(connection, sealed, task.id) if sealed else None
+        return Seen(result=(task, reason), shown=1, person=task.person)
+
+    asked = Asked(what="decision" if by else "task", reader=reader(by))
+    task, reason = consulted(config, asked, look)
+    if task is None:
+        raise Trouble("no task has that id", NO)
     if as_json:
         typer.echo(orjson.dumps(task_json(task) | {"reason": reason}).decode())
         return OK
@@ -82,9 +94,9 @@ def request(
     """
     config = load_config(config_file)
     by, reason = checked(by, reason)
-    law = load_law(config)
     sealed = sealed_store(config)
     with opened(config) as connection:
+        law = law_in_force(config, connection).law
         directory = Directory(connection, law.catalogues)
         to = directory.recipients.get(RecipientId(recipient))
         row = connection.execute("SELECT person FROM event WHERE ref = ?", (event,)).fetchone()

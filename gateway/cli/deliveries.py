@@ -1,11 +1,13 @@
 """`deliveries`: where each way of an alert stands, and setting failed ones going again."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
+import apsw
 import orjson
 import typer
 from rich.console import Console
@@ -13,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from gateway import clock
-from gateway.cli.beside import commit, opened, staff
+from gateway.cli.beside import commit, consulted, opened, reader, staff
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.cli.times import so_long_ago
 from gateway.config import Config, load_config
@@ -23,9 +25,12 @@ from gateway.model.ids import AlertId, EndpointId, RecipientId
 from gateway.model.party import Form
 from gateway.over_endpoint import unsealed_text
 from gateway.store import deliveries
+from gateway.store.consultation import Asked, Seen
 from gateway.store.deliveries import SHOWN, Delivery, Shown, TextOf, Wanted
 from gateway.store.outbox import Key
 
+_Story = tuple[list[Delivery], list[dict[str, Any]]]
+_ID: Final = re.compile(r"alt_[0-9A-Za-z_]{1,60}")
 _AT_ONCE: Final = 200  # rows set going in one commit
 _COLOURS: Final = {"rejected": "red", "dead": "red", "failed": "red", "waiting": "dim"}
 
@@ -38,9 +43,10 @@ def listed(
     recipient: str | None,
     since: str | None,
     limit: int,
+    by: str | None,
     as_json: bool,
 ) -> int:
-    """Print deliveries, the newest first."""
+    """Print deliveries, the newest first; log it first."""
     if state is not None and state not in SHOWN:
         raise Trouble(f"--state: one of {', '.join(SHOWN)}")
     wanted = Wanted(
@@ -50,8 +56,12 @@ def listed(
         since=_time(since) if since else None,
         limit=limit,
     )
-    with opened(load_config(config_file)) as connection:
+
+    def look(connection: apsw.Connection) -> Seen[list[Delivery]]:
         found = deliveries.listing(connection, wanted)
+        return Seen(result=found, shown=len(found), recipient=wanted.recipient)
+
+    found = consulted(load_config(config_file), Asked(what="deliveries", reader=reader(by)), look)
     if as_json:
         typer.echo(orjson.dumps([_json(one) for one in found]).decode())
     else:
@@ -59,17 +69,23 @@ def listed(
     return OK
 
 
-def show(config_file: Path, alert: str, *, as_json: bool) -> int:
-    """Print every way of one alert, and the entries of its attempts.
+def show(config_file: Path, alert: str, *, by: str | None, as_json: bool) -> int:
+    """Print every way of one alert, and the entries of its attempts; log it first.
 
     Raises:
         Trouble: no alert has that id.
     """
-    with opened(load_config(config_file)) as connection:
+
+    def look(connection: apsw.Connection) -> Seen[_Story]:
         ways = deliveries.ways_of(connection, AlertId(alert))
-        if not ways:
-            raise Trouble("no alert has that id", NO)
-        story = deliveries.story_of(connection, AlertId(alert))
+        story = deliveries.story_of(connection, AlertId(alert)) if ways else []
+        return Seen(result=(ways, story), shown=len(ways))
+
+    about = {"alert": alert} if _ID.fullmatch(alert) else None
+    asked = Asked(what="delivery", reader=reader(by), about=about)
+    ways, story = consulted(load_config(config_file), asked, look)
+    if not ways:
+        raise Trouble("no alert has that id", NO)
     if as_json:
         told = {"alert": alert, "ways": [_json(one) for one in ways], "log": story}
         typer.echo(orjson.dumps(told).decode())

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.exits import reported
-from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, ReaderOption
 
 deliveries = typer.Typer(help="Where each alert's deliveries stand, and setting them going again.")
 
@@ -32,10 +32,11 @@ def list_deliveries(
         typer.Option(metavar="TIME", help="Settled since then: 2026-03-02T09:30Z, or 6h, 3d."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 100,
+    by: ReaderOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
-    """Print deliveries, the newest first."""
+    """Print deliveries, the newest first. Logged."""
     from gateway.cli import deliveries as command
 
     return command.listed(
@@ -45,6 +46,7 @@ def list_deliveries(
         recipient=recipient,
         since=since,
         limit=limit,
+        by=by,
         as_json=as_json,
     )
 
@@ -53,13 +55,14 @@ def list_deliveries(
 @reported
 def show(
     alert: Annotated[str, typer.Argument(metavar="ALERT")],
+    by: ReaderOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
-    """Print every way of one alert, and what the log says became of it."""
+    """Print every way of one alert, and what the log says became of it. Logged."""
     from gateway.cli import deliveries as command
 
-    return command.show(config, alert, as_json=as_json)
+    return command.show(config, alert, by=by, as_json=as_json)
 
 
 @deliveries.command("retry")

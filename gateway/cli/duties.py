@@ -1,6 +1,5 @@
 """`duties`: what is owed by when; and a scenario played through in seconds, without an instance."""
 
-import asyncio
 import re
 from dataclasses import asdict
 from datetime import date
@@ -14,43 +13,56 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import clock
+from gateway.adoption import law_in_force
+from gateway.cli.beside import consulted, reader
 from gateway.cli.exits import OK, Trouble, read_file
-from gateway.config import Config, load_config
+from gateway.config import load_config
 from gateway.directory import Directory
-from gateway.disclosure_log import entry
 from gateway.duties.reckoning import reckon
 from gateway.duties.simulation import BadScenario, Line, read_scenario, simulate
-from gateway.instance import commit_one, load_law, sealed_store
+from gateway.instance import load_law, sealed_store
 from gateway.model.ids import PersonRef
 from gateway.model.strict_json import JsonObject
 from gateway.store import duties as rows
-from gateway.store import sqlite
+from gateway.store import people
 from gateway.store.all_events import Unread, events_of, everyone
-from gateway.store.group_commit import Staged
+from gateway.store.consultation import Asked, Seen
 from gateway.store.merges import root
+from gateway.store.sealed import SealedStore
+from policies.catalogue import Catalogues
 
 _REF: Final = re.compile(r"per_[0-9a-f]{32}")
 _COLOURS: Final = {"late": "red", "late_by_circumstance": "yellow", "met": "green"}
 
 
 def show(
-    config_file: Path, *, person: str | None, late: bool, at: str | None, as_json: bool
+    config_file: Path,
+    *,
+    person: str | None,
+    late: bool,
+    at: str | None,
+    by: str | None,
+    as_json: bool,
 ) -> int:
-    """Print duties: as last looked at, or reckoned anew for another day."""
+    """Print duties: as last looked at, or reckoned anew for another day; log it first."""
     if person is not None and not _REF.fullmatch(person):
         raise Trouble("--person: a reference, per_ and 32 hexadecimal digits")
     whose = None if person is None else PersonRef(person)
     config = load_config(config_file)
-    connection = sqlite.open_reader(config.path(config.instance.database))
-    try:
-        if at is None:
-            found = _as_kept(connection, whose)
+    sealed, day = sealed_store(config), _day(at) if at else None
+
+    def look(connection: apsw.Connection) -> Seen[list[JsonObject]]:
+        catalogues = law_in_force(config, connection).law.catalogues
+        if day is None:
+            found = _as_kept(connection, catalogues, whose)
         else:
-            found = _reckoned(config, connection, whose, _day(at))
-    finally:
-        connection.close()
-    if late:
-        found = [one for one in found if str(one["status"]).startswith("late")]
+            found = _reckoned(connection, sealed, catalogues, whose, day)
+        if late:
+            found = [one for one in found if str(one["status"]).startswith("late")]
+        known = whose if whose is not None and people.exists(connection, whose) else None
+        return Seen(result=found, shown=len(found), person=known)
+
+    found = consulted(config, Asked(what="duties", reader=reader(by)), look)
     if as_json:
         typer.echo(orjson.dumps(found).decode())
     else:
@@ -72,9 +84,10 @@ def play(scenario_file: Path, *, as_json: bool) -> int:
     return OK
 
 
-def _as_kept(connection: apsw.Connection, whose: PersonRef | None) -> list[JsonObject]:
-    clocks = load_law().catalogues.clocks
-    owners = {str(name): one.owner for name, one in clocks.items()}
+def _as_kept(
+    connection: apsw.Connection, catalogues: Catalogues, whose: PersonRef | None
+) -> list[JsonObject]:
+    owners = {str(name): one.owner for name, one in catalogues.clocks.items()}
     return [
         {
             "person": row.person,
@@ -89,14 +102,13 @@ def _as_kept(connection: apsw.Connection, whose: PersonRef | None) -> list[JsonO
 
 
 def _reckoned(
-    config: Config, connection: apsw.Connection, whose: PersonRef | None, today: date
+    connection: apsw.Connection,
+    sealed: SealedStore,
+    catalogues: Catalogues,
+    whose: PersonRef | None,
+    today: date,
 ) -> list[JsonObject]:
-    """Open histories and reckon; that they were read is logged first."""
-    sealed = sealed_store(config)
-    now = clock.now()
-    logged = entry.consultation(at=now, what="duties", start=0, end=0)
-    asyncio.run(commit_one(config, lambda _connection: Staged(None, [logged.encode()])))
-    catalogues = load_law().catalogues
+    """Open histories and reckon."""
     directory = Directory(connection, catalogues)
     roles = {id_: one.role for id_, one in directory.recipients.items()}
     unread = Unread()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.exits import reported
-from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, ReaderOption
 
 duties = typer.Typer(help="What is owed by when, what is met and what is late.")
 
@@ -20,19 +20,18 @@ def list_duties(
     late: Annotated[bool, typer.Option("--late", help="Only what is late.")] = False,
     at: Annotated[
         str | None,
-        typer.Option(
-            metavar="DATE", help="Reckoned anew for this day, YYYY-MM-DD; opens records, logged."
-        ),
+        typer.Option(metavar="DATE", help="Reckoned anew for this day, YYYY-MM-DD; opens records."),
     ] = None,
+    by: ReaderOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Print duties as the gateway last reckoned them."""
+    """Print duties as the gateway last reckoned them. Logged: they name persons."""
     if context.invoked_subcommand is not None:
         return
     from gateway.cli.duties import show
 
-    reported(show)(config, person=person, late=late, at=at, as_json=as_json)
+    reported(show)(config, person=person, late=late, at=at, by=by, as_json=as_json)
 
 
 @duties.command("simulate")

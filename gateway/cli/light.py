@@ -1,4 +1,5 @@
-"""The recipient kit: `open`, `verify envelope`, `verify webhook`, with cryptography and joserfc.
+"""The recipient kit, with cryptography and joserfc alone: `open`, `verify envelope`, `verify
+webhook`, `verify proof`.
 
 Read with argparse, so that nothing a gateway needs and a recipient does not is imported here.
 """
@@ -153,8 +154,39 @@ def _verify_webhook(parser: argparse.ArgumentParser) -> _Act:
     return act
 
 
+def _verify_proof(parser: argparse.ArgumentParser) -> _Act:
+    parser.description = "Check that an entry is in the log, and that enough witnesses saw it."
+    parser.add_argument("file", type=Path, help="The proof an alert came with.")
+    parser.add_argument("--entry", type=Path, required=True, help="The entry's exact bytes.")
+    parser.add_argument("--vkey", help="The log's public key, or a file that holds it.")
+    parser.add_argument("--policy", type=Path, help="Trust policy: whose witnesses must agree.")
+
+    def act(given: argparse.Namespace) -> int:
+        from gateway.cli.verify_witness import proof
+
+        return proof(given.file, entry=given.entry, vkey=given.vkey, policy=given.policy)
+
+    return act
+
+
+def _verify_pack(parser: argparse.ArgumentParser) -> _Act:
+    parser.description = "Check every entry of an evidence pack against the log's key."
+    parser.add_argument("file", type=Path, help="The ZIP.")
+    parser.add_argument("--vkey", help="The log's public key, or a file that holds it.")
+    parser.add_argument("--json", action="store_true", help="Report as JSON.")
+
+    def act(given: argparse.Namespace) -> int:
+        from gateway.cli.verify_pack import pack
+
+        return pack(given.file, key=given.vkey, as_json=given.json)
+
+    return act
+
+
 _COMMANDS: Final[dict[tuple[str, ...], Callable[[argparse.ArgumentParser], _Act]]] = {
     ("open",): _open,
     ("verify", "envelope"): _verify_envelope,
     ("verify", "webhook"): _verify_webhook,
+    ("verify", "proof"): _verify_proof,
+    ("verify", "pack"): _verify_pack,
 }

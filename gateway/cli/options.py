@@ -16,4 +16,12 @@ ConfigOption = Annotated[
 ByOption = Annotated[
     str, typer.Option("--by", help="Role or staff id of who does this; it enters the log.")
 ]
+ReaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        envvar="THROUGHGATE_BY",
+        help="Role or staff id of who reads; else the machine's account. It enters the log.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]

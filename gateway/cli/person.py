@@ -14,7 +14,7 @@ import orjson
 import typer
 
 from gateway import clock
-from gateway.cli.beside import checked, commit, log_reading, opened
+from gateway.cli.beside import checked, commit, consulted, reader
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.config import load_config
 from gateway.disclosure_log import entry
@@ -24,6 +24,7 @@ from gateway.model.ids import EventRef, PersonRef
 from gateway.model.strict_json import Json, JsonObject
 from gateway.people import MATCHED
 from gateway.store import people
+from gateway.store.consultation import Asked, Seen
 from gateway.store.group_commit import Unit
 from gateway.store.merges import history, records, root
 from gateway.store.sealed import SealedStore
@@ -32,32 +33,45 @@ from gateway.store.times import moment
 
 T = TypeVar("T")
 
+_NOBODY: Final = "nobody known is meant by that"
 _REF: Final = re.compile(r"per_[0-9a-f]{32}")
 
 
 def show(config_file: Path, who: str, *, by: str, reason: str, as_json: bool) -> int:
     """Print what is held of a person: references, kinds, times; log first that it was read."""
     config = load_config(config_file)
-    reader, reason = checked(by, reason)
+    by, reason = checked(by, reason)
     sealed = sealed_store(config)
-    with opened(config) as connection:
-        ref = _named(connection, sealed, who)
-        person = root(connection, ref)
-        log_reading(config, person, what="record", reader=reader, why=(sealed, reason))
-        found = _record(connection, ref)
+
+    def look(connection: apsw.Connection) -> Seen[JsonObject | None]:
+        ref = named(connection, sealed, who)
+        if ref is None:
+            return Seen(result=None, shown=0)
+        return Seen(result=_record(connection, ref), shown=1, person=root(connection, ref))
+
+    asked = Asked(what="record", reader=by, why=(sealed, reason))
+    found = consulted(config, asked, look)
+    if found is None:
+        raise Trouble(_NOBODY, NO)
     typer.echo(orjson.dumps(found).decode() if as_json else "\n".join(_lines(found)))
     return OK
 
 
-def tasks(config_file: Path, who: str | None, *, as_json: bool) -> int:
-    """Print the open tasks about who somebody is: everybody's, or one person's."""
+def tasks(config_file: Path, who: str | None, *, by: str | None, as_json: bool) -> int:
+    """Print the open tasks about who somebody is, everybody's or one person's; log it first."""
     config = load_config(config_file)
-    with opened(config) as connection:
-        person = None
-        if who is not None:
-            sealed = sealed_store(config)
-            person = _named(connection, sealed, who)
+    sealed = sealed_store(config)
+
+    def look(connection: apsw.Connection) -> Seen[list[Task] | None]:
+        person = named(connection, sealed, who) if who is not None else None
+        if who is not None and person is None:
+            return Seen(result=None, shown=0)
         found = [one for one in open_tasks(connection, person) if one.kind != "disclosure"]
+        return Seen(result=found, shown=len(found), person=person)
+
+    found = consulted(config, Asked(what="tasks", reader=reader(by)), look)
+    if found is None:
+        raise Trouble(_NOBODY, NO)
     print_tasks(found, as_json=as_json)
     return OK
 
@@ -240,11 +254,12 @@ def _word(value: Json) -> str:
     return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
 
 
-def _named(connection: apsw.Connection, sealed: SealedStore, who: str) -> PersonRef:
-    """Return the record meant: a reference, KIND=VALUE, or an identifier whose form says its kind.
+def named(connection: apsw.Connection, sealed: SealedStore, who: str) -> PersonRef | None:
+    """Return the record meant: a reference, KIND=VALUE, or an identifier whose form says its kind;
+    None if nobody known is.
 
     Raises:
-        Trouble: nobody known is meant; the text does not quote it.
+        Trouble: a value that its kind cannot have; the text does not quote it.
     """
     if _REF.fullmatch(who):
         if people.exists(connection, who):
@@ -256,7 +271,7 @@ def _named(connection: apsw.Connection, sealed: SealedStore, who: str) -> Person
                 found = people.find(connection, sealed, kind, text, today=today)
                 if found is not None:
                     return found
-    raise Trouble("nobody known is meant by that", NO)
+    return None
 
 
 def _readings(who: str) -> Iterator[tuple[str, str]]:

@@ -1,11 +1,12 @@
 """The command groups `person` and `decisions`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.exits import reported
-from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, ReaderOption
 
 person = typer.Typer(
     help="Who is who: what is held of a person, and which records are one. Prints no number.",
@@ -106,22 +107,64 @@ def unmerge(
 @reported
 def tasks(
     who: Annotated[str | None, typer.Argument(metavar="IDENTIFIER|REF", help=_Who)] = None,
+    by: ReaderOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
-    """List what is doubtful about who somebody is: everybody, or one person."""
+    """List what is doubtful about who somebody is: everybody, or one person. Logged."""
     from gateway.cli import person as command
 
-    return command.tasks(config, who, as_json=as_json)
+    return command.tasks(config, who, by=by, as_json=as_json)
+
+
+@person.command("disclosures")
+@reported
+def disclosures(
+    who: Annotated[str, typer.Argument(metavar="IDENTIFIER|REF", help=_Who)],
+    by: _By,
+    why: Annotated[str, typer.Option("--why", help="Why; sealed, and digested in the log.")] = "",
+    sar: Annotated[
+        bool, typer.Option("--sar", help="The copy for the person themselves (DPA 2018 s.45).")
+    ] = False,
+    restrict: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ALERT=GROUND", help="Keep this alert from the person: s.45(4)."),
+    ] = None,
+    decided: Annotated[
+        bool, typer.Option("--decided", help="You decided what a sender's restriction means here.")
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print as CSV, every column.")] = False,
+    pdf: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it as a PDF.")] = None,
+    packed: Annotated[
+        Path | None,
+        typer.Option("--zip", metavar="FILE", help="Write all of it for whoever is to check it."),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> int:
+    """Print to whom a person's facts went: for their file, or with --sar for themselves."""
+    from gateway.cli import person_disclosures as command
+
+    return command.disclosures(
+        config,
+        who,
+        asker=command.Asker(by=by, why=why, purpose="subject_access"),
+        form=command.Form(csv=csv, pdf=pdf, packed=packed, as_json=as_json),
+        sar=sar,
+        restrict=restrict or (),
+        decided=decided,
+    )
 
 
 @decisions.command("list")
 @reported
-def list_open(as_json: JsonOption = False, config: ConfigOption = DEFAULT_CONFIG) -> int:
-    """List the open tasks, oldest first."""
+def list_open(
+    by: ReaderOption = None, as_json: JsonOption = False, config: ConfigOption = DEFAULT_CONFIG
+) -> int:
+    """List the open tasks, oldest first. Logged."""
     from gateway.cli import decisions as command
 
-    return command.listed(config, as_json=as_json)
+    return command.listed(config, by=by, as_json=as_json)
 
 
 @decisions.command("show")
@@ -129,12 +172,12 @@ def list_open(as_json: JsonOption = False, config: ConfigOption = DEFAULT_CONFIG
 def show_decision(
     task: _Task,
     by: Annotated[
-        str | None, typer.Option(help="Who reads; shows the decider's reason and is logged.")
+        str | None, typer.Option(help="Who reads; shows the decider's reason too.")
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> int:
-    """Print one task: what is asked, about whom by reference, and what was decided."""
+    """Print one task: what is asked, about whom by reference, and what was decided. Logged."""
     from gateway.cli import decisions as command
 
     return command.show(config, task, by=by, as_json=as_json)

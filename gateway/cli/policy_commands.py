@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.exits import reported
-from gateway.cli.options import DEFAULT_CONFIG, ConfigOption
+from gateway.cli.options import DEFAULT_CONFIG, ByOption, ConfigOption, ReaderOption
 
 policy = typer.Typer(help="The rulebook: who may be told what, and why.", no_args_is_help=True)
 
@@ -45,12 +45,15 @@ def policy_explain(
         Path | None,
         typer.Option("--config", envvar="THROUGHGATE_CONFIG", help="Configuration file."),
     ] = None,
+    by: ReaderOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Who would be told of this event, who not, and why, in plain words. Nothing is sent."""
     from gateway.cli.policy_explain import explain
 
-    return explain(file, recipient=recipient, sender=sender, config_file=config, as_json=as_json)
+    return explain(
+        file, recipient=recipient, sender=sender, config_file=config, by=by, as_json=as_json
+    )
 
 
 @policy.command("matrix")
@@ -116,10 +119,25 @@ def policy_replay(
     since: Annotated[
         str | None, typer.Option(metavar="DATE", help="Only events received from this day on.")
     ] = None,
+    by: ReaderOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> int:
-    """Whose alerts would change under another rulebook, for the events already received."""
+    """Whose alerts would change under another rulebook, for the events already received. Logged."""
     from gateway.cli.policy_replay import replay_events
 
-    return replay_events(new, since=since, config_file=config, as_json=as_json)
+    return replay_events(new, since=since, config_file=config, by=by, as_json=as_json)
+
+
+@policy.command("adopt")
+@reported
+def policy_adopt(
+    by: ByOption,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> int:
+    """Propose that the configured rulebook is put in force, where that takes two persons; the
+    second runs `approvals approve`."""
+    from gateway.cli.policy_adopt import adopt
+
+    return adopt(config, by=by, as_json=as_json)

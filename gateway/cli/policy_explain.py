@@ -10,12 +10,13 @@ import apsw
 import typer
 
 from gateway import clock
-from gateway.cli.beside import log_reading, opened
+from gateway.adoption import law_in_force
+from gateway.cli.beside import commit, opened, reader
 from gateway.cli.exits import NO, OK, Trouble, read_file
 from gateway.cli.policy import say_json
 from gateway.config import Config, load_config
 from gateway.directory import Directory
-from gateway.instance import load_law, rulebook_texts, sealed_store
+from gateway.instance import rulebook_texts, sealed_store
 from gateway.model.decision import Grant, Permit, Proposal, Reason, Refusal
 from gateway.model.event import CanonicalEvent, parse_cloudevent
 from gateway.model.ids import PersonRef, RecipientId
@@ -24,6 +25,7 @@ from gateway.model.problem import MalformedEvent
 from gateway.model.strict_json import Json, JsonObject, read_json
 from gateway.people import matching_identifiers
 from gateway.rehearsal.rehearse import Rehearsed, rehearse_alone, rehearse_at
+from gateway.store.consultation import Asked, Seen, logged
 from gateway.store.history import alerts_about, standing
 from gateway.store.people import find
 from gateway.store.sealed import SealedStore, open_facts
@@ -32,7 +34,6 @@ from policies.rulebook import Rulebook, load_rulebook
 
 _DEFAULT: Final = Path("throughgate.toml")
 _MAX_EVENT: Final = 256 * 1024
-_READER: Final = "operator"  # whose reading a command is logged as
 NOTHING_SENT: Final = "Nothing was sent, and nothing was logged as a disclosure."
 
 
@@ -51,6 +52,7 @@ def explain(
     recipient: str | None,
     sender: str | None,
     config_file: Path | None,
+    by: str | None = None,
     as_json: bool,
 ) -> int:
     """Say in plain words who would be told of one event. With --recipient, 1 if they are not."""
@@ -63,7 +65,7 @@ def explain(
     if config_file is None and _DEFAULT.exists():
         config_file = _DEFAULT
     explained = (
-        _at_instance(stated, load_config(config_file), sender, recipient)
+        _at_instance(stated, load_config(config_file), sender, recipient, by)
         if config_file
         else _alone(stated, sender)
     )
@@ -98,15 +100,19 @@ def _known_class(sender: str | None, rulebook: Rulebook) -> None:
 
 
 def _at_instance(
-    stated: CanonicalEvent, config: Config, sender: str | None, only: str | None
+    stated: CanonicalEvent,
+    config: Config,
+    sender: str | None,
+    only: str | None,
+    by: str | None,
 ) -> _Explained:
     if sender is not None:
         raise Trouble("--sender: the instance knows its agencies; leave it out")
-    rulebook = load_law(config).rulebook
     sealed = sealed_store(config)
     now = clock.now()
     today = clock.day(now)
     with opened(config) as connection:
+        rulebook = law_in_force(config, connection).law.rulebook
         directory = Directory(connection, rulebook.catalogues)
         agency = directory.find_agency(stated.source)
         if agency is None:
@@ -114,8 +120,8 @@ def _at_instance(
         if only is not None and RecipientId(only) not in directory.recipients:
             raise Trouble("--recipient: nobody of that id is in the directory")
         ref = _known_person(connection, sealed, stated, today)
-        if ref is not None:
-            log_reading(config, ref, what="record", reader=_READER)
+        seen = Seen(result=None, shown=1 if ref else 0, person=ref)
+        commit(config, logged(Asked(what="record", reader=reader(by)), seen, now))
         found = rehearse_at(
             stated,
             _person(connection, sealed, ref) if ref else None,

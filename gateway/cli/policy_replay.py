@@ -11,37 +11,39 @@ from rich.progress import track
 from rich.table import Table
 
 from gateway import clock
-from gateway.cli.beside import commit, opened
+from gateway.adoption import law_in_force
+from gateway.cli.beside import commit, opened, reader
 from gateway.cli.exits import OK, UNKNOWN, Trouble
 from gateway.cli.policy import say_json
 from gateway.cli.policy_explain import NOTHING_SENT
 from gateway.config import load_config
 from gateway.directory import Directory
-from gateway.disclosure_log import entry
-from gateway.instance import load_law, rulebook_texts, sealed_store
+from gateway.instance import rulebook_texts, sealed_store
 from gateway.model.event import Event
 from gateway.model.ids import PersonRef
 from gateway.model.strict_json import Json, JsonObject
 from gateway.rehearsal.replay import Change, Replaying, replay
 from gateway.store.all_events import Unread, everyone
-from gateway.store.group_commit import Staged
+from gateway.store.consultation import Asked, Seen, logged
 from policies.rulebook import load_rulebook
 
 
-def replay_events(new: Path, *, since: str | None, config_file: Path, as_json: bool) -> int:
+def replay_events(
+    new: Path, *, since: str | None, config_file: Path, by: str | None, as_json: bool
+) -> int:
     """Say whose alerts would change under another rulebook. 3 if some person's events are shut."""
     config = load_config(config_file)
     start = _day(since) if since else None
     other = load_rulebook(rulebook_texts(new))
-    current = load_law(config).rulebook
     sealed = sealed_store(config)
     unread = Unread()
     with opened(config) as connection:
         count, persons = connection.execute(
             "SELECT count(*), count(DISTINCT person) FROM event WHERE state = 'decided'"
         ).get
-        logged = entry.consultation(at=clock.now(), what="events", start=0, end=count)
-        commit(config, lambda _connection: Staged(None, [logged.encode()]))
+        asked = Asked(what="events", reader=reader(by), about={"rulebook": other.digest})
+        commit(config, logged(asked, Seen(result=None, shown=count), clock.now()))
+        current = law_in_force(config, connection).law.rulebook
         directory = Directory(connection, current.catalogues)
         context = Replaying(
             recipients=directory.recipients,

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import clock
+from gateway.adoption import law_in_force
 from gateway.channels.handshake import Allowed, Refused, ask
 from gateway.channels.http_client import GuardedClient
 from gateway.cli.beside import commit, opened, staff
@@ -145,6 +146,7 @@ def test(config_file: Path, id_: str, *, within_s: int, as_json: bool) -> int:
     with opened(config) as reader:
         [recipient] = _chosen(directory.recipients(reader), id_)
         marker = directory.version(reader)
+        rulebook = law_in_force(config, reader).law.rulebook
     sealed = sealed_store(config)
     proving = Proving(
         sealed=sealed,
@@ -152,7 +154,7 @@ def test(config_file: Path, id_: str, *, within_s: int, as_json: bool) -> int:
             config, load_keys(config), rendering(adapters_of(config)), links_of(config, sealed)
         ),
         directory=lambda: marker,
-        rulebook=load_law(config).rulebook.digest,
+        rulebook=rulebook.digest,
         new_id=clock.new_id,
         now=clock.now(),
     )

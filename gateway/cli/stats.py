@@ -1,6 +1,5 @@
 """`stats`: the annual MAPPA tables from the event store, or a check of tables printed elsewhere."""
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ import typer
 from adapters.contract import NotRendered
 from adapters.mappa_forms.annual_return import annual_return
 from gateway import clock
+from gateway.cli import beside
 from gateway.cli.exits import NO, OK, Trouble, read_file
 from gateway.config import Config, load_config
-from gateway.disclosure_log import entry
-from gateway.instance import commit_one, sealed_store
+from gateway.instance import sealed_store
 from gateway.model.strict_json import JsonObject
 from gateway.statistics.cross_foot import check_printed
 from gateway.statistics.definitions import (
@@ -38,7 +37,7 @@ from gateway.statistics.suppression import suppress
 from gateway.statistics.tables import Table, tables
 from gateway.store import sqlite
 from gateway.store.all_events import Unread, everyone
-from gateway.store.group_commit import Staged
+from gateway.store.consultation import Asked, Seen, logged
 from policies.log_use import refuse_use
 
 
@@ -54,6 +53,7 @@ class Wanted:
     population: int | None
     source: str  # events or log
     annual_return: Path | None = None  # where to write it, .csv or .xlsx
+    by: str | None = None  # who asks; None: the machine's account
 
 
 def report(config_file: Path, wanted: Wanted) -> int:
@@ -144,8 +144,13 @@ def _count(
     reader = sqlite.open_reader(config.path(config.instance.database))
     try:
         persons = reader.execute("SELECT count(*) FROM person").get
-        logged = entry.consultation(at=clock.now(), what="statistics", start=0, end=persons)
-        asyncio.run(commit_one(config, lambda _connection: Staged(None, [logged.encode()])))
+        asked = Asked(
+            what="statistics",
+            reader=beside.reader(wanted.by),
+            about={"year": year.label, "from": wanted.source},
+        )
+        seen = Seen(result=None, shown=persons)
+        beside.commit(config, logged(asked, seen, clock.now()))
         return tables(
             (
                 PersonHistory(ref=ref, events=tuple(events))

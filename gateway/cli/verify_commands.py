@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.exits import reported
+from gateway.cli.options import JsonOption
 from gateway.cli.verify_sealing_commands import add_to
 
 verify = typer.Typer(
@@ -46,6 +47,39 @@ def verify_webhook(
     return signature(body, headers, secret=secret, public_key=public_key, now=now)
 
 
+@verify.command("proof")
+@reported
+def verify_proof(
+    file: Annotated[Path, typer.Argument(help="The proof an alert came with.")],
+    entry: Annotated[Path, typer.Option(help="The entry's exact bytes.")],
+    vkey: Annotated[
+        str | None, typer.Option(help="The log's public key, or a file that holds it.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Trust policy: whose witnesses must agree.")
+    ] = None,
+) -> int:
+    """Is this entry in the log, and did enough witnesses see it?"""
+    from gateway.cli.verify_witness import proof
+
+    return proof(file, entry=entry, vkey=vkey, policy=policy)
+
+
+@verify.command("pack")
+@reported
+def verify_pack(
+    file: Annotated[Path, typer.Argument(help="The ZIP that `audit ... --zip` wrote.")],
+    vkey: Annotated[
+        str | None, typer.Option(help="The log's public key, or a file; else the pack's own word.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Check every entry of an evidence pack against the log's key."""
+    from gateway.cli.verify_pack import pack
+
+    return pack(file, key=vkey, as_json=as_json)
+
+
 @verify.command("inclusion")
 @reported
 def verify_inclusion(file: Path) -> int:
@@ -67,7 +101,10 @@ def verify_consistency(file: Path) -> int:
 @verify.command("checkpoint")
 @reported
 def verify_checkpoint(
-    note: Path, key: Annotated[str, typer.Option(help="vkey of the log, or a file holding it.")]
+    note: Path,
+    key: Annotated[
+        str, typer.Option("--key", "--vkey", help="vkey of the log, or a file holding it.")
+    ],
 ) -> int:
     """Check a signed checkpoint against the log's key."""
     from gateway.cli.verify_log import checkpoint
@@ -78,9 +115,14 @@ def verify_checkpoint(
 @verify.command("log")
 @reported
 def verify_whole_log(
-    target: Annotated[str, typer.Argument(metavar="DIR|URL")],
+    target: Annotated[
+        str, typer.Argument(metavar="DIR|URL", help="An instance, an exported bundle, or a URL.")
+    ],
     key: Annotated[
-        str | None, typer.Option(help="vkey you trust, or a file; else the one the log claims.")
+        str | None,
+        typer.Option(
+            "--key", "--vkey", help="vkeys you trust, or a file; else those the log claims."
+        ),
     ] = None,
     held: Annotated[
         Path | None,
