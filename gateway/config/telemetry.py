@@ -8,7 +8,7 @@ from gateway.config.section import Section
 
 
 class TelemetryConfig(Section):
-    """OpenTelemetry over HTTP (extra `otel`). Spans carry stages and times, never what is in them."""
+    """OpenTelemetry over HTTP (extra `otel`). Spans carry stages and times, no content."""
 
     otlp_endpoint: str  # ends in /v1/traces
     sample: Annotated[float, Field(ge=0, le=1)] = 1.0

@@ -9,7 +9,7 @@ from gateway.config.section import Section
 
 
 class WitnessConfig(Section):
-    """A trust policy (c2sp.org/tlog-policy) whose witnesses have URLs: they are asked to co-sign."""
+    """A trust policy (c2sp.org/tlog-policy) whose witnesses have URLs: they are asked."""
 
     policy: Path
     every_s: Annotated[float, Field(gt=0, le=3600)] = 1  # between two askings

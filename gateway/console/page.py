@@ -20,6 +20,7 @@ class Visitor:
     roles: frozenset[StaffRole]
     scope: Scope
     csrf: str  # goes into every form, as `csrf`
+    fresh: bool = False  # they proved who they are within the last five minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +63,4 @@ class ConsoleRoute:
     get: Page | None = None
     post: Form | None = None
     nav: str | None = None  # its text in the navigation; None: not there
+    fresh: bool = False  # asks for a fresh proof of who one is first: what two must approve

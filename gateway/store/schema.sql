@@ -113,6 +113,7 @@ CREATE TABLE duty (
   PRIMARY KEY (person, clock)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX duty_next ON duty (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX duty_due ON duty (due, status) WHERE clock <> '*';
 
 CREATE TABLE event (
   ref         TEXT PRIMARY KEY,

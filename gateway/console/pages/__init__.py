@@ -1,0 +1,1 @@
+"""The pages of the console: each module one group, with `routes(own)`."""
