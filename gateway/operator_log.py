@@ -1,7 +1,8 @@
 """Operators' log lines: JSON, one line each, from an allow-list of fields.
 
 A field that is not on the list is dropped, whatever it holds: a log line cannot carry what no
-one thought about. The disclosure log is not this log.
+one thought about. Of anything but text, numbers and times only its type is written: an exception
+may quote what it was given. The disclosure log is not this log.
 """
 
 import logging
@@ -14,9 +15,10 @@ from structlog.typing import EventDict, WrappedLogger
 
 FIELDS: Final = frozenset(
     {
-        "event", "level", "timestamp", "adapter", "alert", "agency", "attempt", "channel", "code",
-        "count", "endpoint", "error", "event_ref", "feed", "form", "kind", "mesh_id", "outcome",
-        "path", "port", "recipient", "rulebook", "size", "slot", "subject", "workers",
+        "event", "level", "timestamp", "adapter", "alert", "agency", "approval", "attempt",
+        "channel", "code", "count", "endpoint", "error", "event_ref", "feed", "form", "kind",
+        "mesh_id", "outcome", "port", "question", "recipient", "role", "route", "rulebook", "size",
+        "slot", "staff", "subject", "witness", "workers",
     }
 )  # fmt: skip
 
@@ -52,4 +54,4 @@ class _Nameless(logging.Formatter):
 
 
 def _dumps(value: object, **_options: object) -> str:
-    return orjson.dumps(value, default=str).decode()
+    return orjson.dumps(value, default=lambda one: type(one).__name__).decode()
