@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.directory import Directory
 from gateway.links import Links
+from gateway.metrics import ANSWERS
 from gateway.model.alert_answer import Means
 from gateway.model.alert_state import Answer
 from gateway.model.ids import AlertId, EndpointId
@@ -20,7 +21,9 @@ from gateway.model.outcome import Reply
 from gateway.model.party import Recipient
 from gateway.store import alerts
 from gateway.store.alerts import AlertRow, AnswerResult
+from gateway.store.group_commit import Unit
 from gateway.store.store import Store
+from gateway.traces import OFF, Traces
 
 UNKNOWN: Final = AnswerResult(verdict="unknown", state=None)
 
@@ -33,6 +36,7 @@ class Answering:
     directory: Directory
     links: Links
     now: Callable[[], datetime]
+    traces: Traces = OFF
 
     def opened(self, alert: AlertId, token: str) -> AlertRow | None:
         """Return the alert that a token is of, or None. Reads only.
@@ -61,9 +65,8 @@ class Answering:
         """
         if not self.links.is_answer(token, alert):
             return UNKNOWN
-        return await self.store.commit(
-            alerts.answer(alert, said, means=means, by=by, reason=reason, now=self.now())
-        )
+        unit = alerts.answer(alert, said, means=means, by=by, reason=reason, now=self.now())
+        return await take(self.store, self.traces, alert, unit, said, means)
 
     async def answer_by_text(self, reply: Reply) -> bool:
         """Take what a person answered by text; return whether it was of an alert told to that
@@ -79,12 +82,11 @@ class Answering:
         else:
             return False
         reason = "other" if reply.answer == "rejected" else None
-        await self.store.commit(
-            alerts.answer(
-                row.id, reply.answer, means="sms", by=None, reason=reason, now=self.now(),
-                recipient=row.recipient,
-            )
+        unit = alerts.answer(
+            row.id, reply.answer, means="sms", by=None, reason=reason, now=self.now(),
+            recipient=row.recipient,
         )  # fmt: skip
+        await take(self.store, self.traces, row.id, unit, reply.answer, "sms")
         return True
 
     def _texted(self, row: AlertRow, number: str) -> bool:
@@ -99,6 +101,24 @@ class Answering:
             if one.way.attempts > 0
         }
         return _has_number(recipient, number, tried)
+
+
+async def take(
+    store: Store,
+    traces: Traces,
+    alert: AlertId,
+    unit: Unit[AnswerResult],
+    said: Answer,
+    means: Means,
+) -> AnswerResult:
+    """Make an answer durable, and count it once. Commits."""
+    with traces.stage("acknowledge", outcome=said) as span:
+        if traces is not OFF and (event := alerts.event_of(store.reader, alert)) is not None:
+            span.about(event)
+        taken = await store.commit(unit)
+    if taken.verdict == "taken":
+        ANSWERS.labels(said, means).inc()
+    return taken
 
 
 def _has_number(recipient: Recipient, number: str, endpoints: set[EndpointId]) -> bool:

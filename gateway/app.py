@@ -1,8 +1,9 @@
 """Wiring: from a configuration to a running gateway, and down again in order."""
 
+import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NoReturn
@@ -13,6 +14,7 @@ from aiohttp import web
 from adapters.contract import Adapter
 from gateway import clock
 from gateway.adapters_of import adapters_of
+from gateway.adoption import law_in_force
 from gateway.answering import Answering
 from gateway.assembly import (
     Own,
@@ -27,19 +29,26 @@ from gateway.assembly import (
 )
 from gateway.collecting import Collecting
 from gateway.config import BadConfig, Config
+from gateway.console import shell
+from gateway.console.own import ConsoleOwn
+from gateway.console.pages import every
 from gateway.directory import Directory
+from gateway.exposition import Exposition
 from gateway.feeds.build import build_sources
 from gateway.feeds.runner import FeedRunner, Source
-from gateway.http import agencies, log, operators, people, pickup, sealed, texting
+from gateway.gauges import Gauges
+from gateway.http import agencies, log, operators, people, pickup, sealed, texting, witnessed
 from gateway.http import alerts as alert_routes
-from gateway.instance import load_keys, load_law, note_rulebook
+from gateway.instance import VKEY_NAME, high_water_of, load_keys, note_rulebook, verifiers_of
 from gateway.links import Links
 from gateway.pipeline import Pipeline
 from gateway.receive import MAX_BODY_BYTES
 from gateway.rendering import rendering
 from gateway.second_factor import Passkeys
+from gateway.standing import Standing
 from gateway.store.log_reader import StoreLogReader
 from gateway.store.store import Store
+from gateway.traces import OFF, Traces, traces_of
 from gateway.transport import (
     Channels,
     build_channels,
@@ -64,7 +73,6 @@ async def running(
         StoreUnavailable, KeyProblem, BadRulebook, BadConfig: before anything is served.
     """
     keys = load_keys(config)
-    law = load_law(config)
     adapters = adapters_of(config)
     sources = _sources(config, adapters) if slot == 0 else ()
     async with contextlib.AsyncExitStack() as closing:
@@ -75,10 +83,20 @@ async def running(
             on_fatal=_fatal,
             slot=slot,
             slots=slots,
+            published=high_water_of(config).known(),
         )
         closing.push_async_callback(store.close)
-        await store.commit(note_rulebook(law.rulebook.digest, clock.now()))
+        standing = Standing(store=store, config=config)
+        adopted = law_in_force(config, store.reader)
+        law = adopted.law
+        noted = note_rulebook(law.rulebook.digest, clock.now(), adopted.texts)
+        if not standing.read_only:
+            await store.commit(noted)
         links = links_of(config, store.sealed)
+        traces = traces_of(
+            config.telemetry, instance=config.instance.name, key=store.sealed.derive("traces")
+        )
+        closing.push_async_callback(asyncio.to_thread, traces.close)
         own = Own(
             config=config,
             keys=keys,
@@ -88,18 +106,35 @@ async def running(
             links=links,
             disclosing=disclosing_of(config, keys, rendering(adapters), links),
             now=now,
+            standing=standing,
+            traces=traces,
         )
-        answering = Answering(store=store, directory=own.directory, links=links, now=now)
+        answering = Answering(
+            store=store, directory=own.directory, links=links, now=now, traces=traces
+        )
         channels = build_channels(config, keys, own.directory, links, hearing_of(own, answering))
         closing.push_async_callback(channels.close)
         incidents = incidents_of(own, channels, closing)
+        if adopted.trouble:
+            incidents.report(*adopted.trouble)
         deliverer = deliverer_of(own, channels, incidents)
         pipeline = pipeline_of(own, adapters, deliverer, incidents)
         feeds = FeedRunner(sources, pipeline.feed, rng=jitter())
         closing.push_async_callback(feeds.close)
-        application = web.Application(client_max_size=MAX_BODY_BYTES)
-        application.add_routes(_routes(own, pipeline, adapters, answering, channels))
+        gauges = Gauges(config=config, directory=own.directory, now=now)
+        closing.push_async_callback(gauges.close)
+        exposition = exposition_of(config, slot=slot, slots=slots)
+        application = web.Application(
+            client_max_size=MAX_BODY_BYTES, middlewares=[operators.measured(traces)]
+        )
+        application.add_routes(
+            _routes(own, pipeline, adapters, answering, channels, (gauges, exposition))
+        )
         loops = {**feeds.loops, **channels.loops, "incidents": incidents.run}
+        if slots > 1:
+            loops["metrics"] = exposition.run
+        if standing.read_only:
+            loops["note-rulebook"] = standing.noting(noted)
         if slot == 0:
             loops |= loops_of_one(own, deliverer, incidents, closing)
         await pipeline.start(beside=loops)
@@ -114,9 +149,10 @@ def _routes(
     adapters: Mapping[str, Adapter],
     answering: Answering,
     channels: Channels,
+    measuring: tuple[Gauges, Exposition],
 ) -> Iterable[web.RouteDef]:
     config, store = own.config, own.store
-    reader = StoreLogReader(store, own.keys.log_key.verifier, clock.now)
+    reader = StoreLogReader(store, lambda: vkeys_of(config), clock.now)
     consulting = people.Consulting(
         store=store,
         directory=own.directory,
@@ -124,10 +160,17 @@ def _routes(
         clock=clock.now,
         justified=config.log.justification == "required",
     )
-    collecting = collecting_of(config, store, own.links, own.now)
+    collecting = collecting_of(config, store, own.links, own.now, own.traces)
     yield from agencies.routes(pipeline, adapters)
-    yield from operators.routes(pipeline)
+    gauges, exposition = measuring
+
+    async def scrape() -> bytes:
+        return exposition.text(await gauges.families())
+
+    yield from operators.routes(pipeline, refused=lambda: refusals_of(store), scrape=scrape)
     yield from log.routes(reader, allow_remote=config.log.entries_for == "anyone")
+    yield from witnessed.routes(store.reader)
+    yield from console_of(own)
     yield from people.routes(consulting)
     yield from alert_routes.routes(answering)
     yield from sealed.routes(collecting.sealed)
@@ -142,8 +185,28 @@ def _routes(
             raise BadConfig(f"sms: callback_token_file: {error}") from None
 
 
+def console_of(own: Own) -> Iterable[web.RouteDef]:
+    """Return the routes of the console."""
+    console = ConsoleOwn(
+        config=own.config,
+        store=own.store,
+        directory=own.directory,
+        law=own.law,
+        verifiers=verifiers_of(own.config),
+        now=own.now,
+        new_id=clock.new_id,
+        random_bytes=os.urandom,
+    )
+    return shell.routes(console, every.routes(console))
+
+
+def vkeys_of(config: Config) -> str:
+    """Return every key the log was ever signed with, one a line."""
+    return (config.home / VKEY_NAME).read_text("utf-8")
+
+
 def collecting_of(
-    config: Config, store: Store, links: Links, now: Callable[[], datetime]
+    config: Config, store: Store, links: Links, now: Callable[[], datetime], traces: Traces = OFF
 ) -> Collecting:
     """Return what lets recipients collect alerts."""
     section = config.pick_up
@@ -158,6 +221,7 @@ def collecting_of(
         passkeys=passkeys,
         clock=now,
         expires_after=timedelta(seconds=section.expires_s),
+        traces=traces,
     )
 
 
@@ -169,6 +233,20 @@ def _sources(config: Config, adapters: Mapping[str, Adapter]) -> Sequence[Source
         new_id=clock.new_id,
         mesh_mailbox=partial(mesh_mailbox, config, config.mesh) if config.mesh else None,
     )
+
+
+def exposition_of(config: Config, *, slot: int, slots: int) -> Exposition:
+    """Return what answers scrapes for all workers."""
+    folder = config.path(config.instance.database).with_suffix(".metrics")
+    return Exposition(folder=folder, slot=slot, slots=slots, now=clock.now)
+
+
+def refusals_of(store: Store) -> Iterator[str]:
+    """Yield the codes of why a store takes nothing now."""
+    if store.behind is not None:
+        yield "log-behind"
+    elif store.refused is not None:
+        yield store.refused
 
 
 def _fatal(code: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """The parts of one running gateway, put together from its configuration."""
 
+import asyncio
 import contextlib
 import os
 import random
@@ -8,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from adapters.contract import Adapter
 from gateway import clock
@@ -16,12 +18,13 @@ from gateway.bounces.reader import BounceReader
 from gateway.config import BadConfig, Config
 from gateway.deliver import Deliverer, Delivering
 from gateway.delivery.breaker import BreakerTerms
+from gateway.delivery.proofs import with_witnessed_proofs
 from gateway.directory import Directory
 from gateway.disclose import Disclosing
 from gateway.duties.chase import Chaser
 from gateway.escalate import Escalating, Escalator
 from gateway.incidents import Incidents, Sink, mail_sink, webhook_sink
-from gateway.instance import InstanceKeys
+from gateway.instance import InstanceKeys, verifiers_of
 from gateway.law import Law
 from gateway.links import Links
 from gateway.metrics import BOUNCES
@@ -30,14 +33,21 @@ from gateway.model.outcome import Receipt
 from gateway.pipeline import Loop, Pipeline
 from gateway.rendering import Render
 from gateway.reseal import Preparing
-from gateway.store import alerts, receipts
+from gateway.standing import Standing
+from gateway.store import alerts, approvals, receipts
+from gateway.store.log_index import keep_indexed
 from gateway.store.owed import Owed
 from gateway.store.sealed import SealedStore
+from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
+from gateway.traces import OFF, Traces
 from gateway.transport import Channels, Hearing, guarded_client, mail_sender, outbound_policy
 from gateway.vouching.fetch import RevocationFetcher
 from gateway.vouching.vouch import Anchors
 from gateway.vouching.watch import KeyWatch
+from gateway.witnessing import witnessing_of
+
+_LAPSE_EVERY_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +62,8 @@ class Own:
     links: Links
     disclosing: Callable[[datetime], Disclosing]
     now: Callable[[], datetime]
+    standing: Standing
+    traces: Traces = OFF
 
 
 def hearing_of(own: Own, answering: Answering) -> Hearing:
@@ -117,12 +129,15 @@ def pipeline_of(
         undecided_bound=own.config.http.undecided_bound,
         report=incidents.report,
         chase=chaser.run if own.store.slot == 0 else None,
+        while_whole=own.standing.while_whole,
+        traces=own.traces,
     )
 
 
 def deliverer_of(own: Own, channels: Channels, incidents: Incidents) -> Deliverer:
     """Return what makes the attempts."""
     terms, store = own.config.delivery, own.store
+    owed = Owed(store.reader, slot=store.slot, slots=store.slots)
     preparing = Preparing(
         store=store,
         directory=own.directory,
@@ -134,14 +149,16 @@ def deliverer_of(own: Own, channels: Channels, incidents: Incidents) -> Delivere
         Delivering(
             channels=channels.by_name,
             endpoint_of=own.directory.endpoint,
-            owed=Owed(store.reader, slot=store.slot, slots=store.slots),
+            owed=owed,
+            came_of=owed.came_of,
+            traces=own.traces,
             commit=store.commit,
             clock=own.now,
             rng=jitter(),
             ladder=tuple(timedelta(seconds=seconds) for seconds in terms.ladder_s),
             give_up_after=timedelta(seconds=terms.give_up_after_s),
             pick_up=own.links.pick_up,
-            prepare=preparing.prepare,
+            prepare=with_witnessed_proofs(preparing.prepare, store.reader),
             per_minute=terms.per_minute,
             workers=store.slots,
             breaker=BreakerTerms(
@@ -150,6 +167,7 @@ def deliverer_of(own: Own, channels: Channels, incidents: Incidents) -> Delivere
                 longest_s=terms.breaker_longest_s,
             ),
             step_after=timedelta(seconds=terms.step_after_s),
+            held=lambda: own.standing.read_only,
             report=incidents.report,
         )
     )
@@ -187,7 +205,26 @@ def loops_of_one(
         report=incidents.report,
         every_s=config.certificates.refresh_s,
     )
-    loops: dict[str, Loop] = {"escalate": escalator.run, "watch-keys": watch.run}
+    loops: dict[str, Loop] = {
+        "escalate": own.standing.while_whole(escalator.run),
+        "watch-keys": own.standing.while_whole(watch.run),
+        "standing": own.standing.run,
+        "index-log": partial(keep_indexed, own.store.commit),
+        "approvals": own.standing.while_whole(partial(_lapse_approvals, own)),
+    }
+    if config.witness is not None:
+        witnessing = witnessing_of(
+            config,
+            config.witness,
+            store=own.store,
+            log_keys=lambda: verifiers_of(config),
+            now=own.now,
+            report=incidents.report,
+            closing=closing,
+            on_behind=own.standing.on_behind,
+            on_forked=own.standing.on_forked,
+        )
+        loops["witness"] = own.standing.while_whole(witnessing.run)
     if config.email is not None and config.email.bounces is not None:
         bounces = config.email.bounces
         reader = BounceReader(
@@ -199,6 +236,13 @@ def loops_of_one(
         )
         loops["bounces"] = reader.run
     return loops
+
+
+async def _lapse_approvals(own: Own) -> None:
+    while True:
+        with contextlib.suppress(StoreUnavailable):  # no space, or busy: whoever writes says so
+            await own.store.commit(approvals.lapse(own.now()))
+        await asyncio.sleep(_LAPSE_EVERY_S)
 
 
 def anchors_of(config: Config) -> Anchors | None:

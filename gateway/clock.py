@@ -1,5 +1,6 @@
 """Where time, randomness and ids come from. Everything below the shell is handed these."""
 
+import time
 from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,6 +18,11 @@ def now() -> datetime:
     """
     read = datetime.now(UTC)
     return read.replace(microsecond=read.microsecond // 1000 * 1000)
+
+
+def nanoseconds() -> int:
+    """Return the time in nanoseconds since 1970, for spans. Reads the wall clock."""
+    return time.time_ns()
 
 
 def day(moment: datetime) -> date:

@@ -17,6 +17,7 @@ import apsw
 import orjson
 import structlog
 
+from gateway.answering import take
 from gateway.disclosure_log import entry
 from gateway.links import Links
 from gateway.model.alert_answer import Means
@@ -24,11 +25,12 @@ from gateway.model.alert_state import Answer
 from gateway.model.ids import AlertId, EndpointId
 from gateway.model.strict_json import JsonObject
 from gateway.second_factor import Code, Passkeys, Shown, proven
-from gateway.store import alerts, pick_ups, second_factors
+from gateway.store import alerts, pick_ups, second_factors, witnessed
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.pick_ups import Link
 from gateway.store.sealed import alert_context
 from gateway.store.store import Store
+from gateway.traces import OFF, Traces
 from keys.problem import KeyProblem
 
 # Compared with where there is no row, so that an alert there never was takes as long.
@@ -64,6 +66,7 @@ class Collecting:
     passkeys: Passkeys
     clock: Callable[[], datetime]
     expires_after: timedelta
+    traces: Traces = OFF
 
     async def sealed(self, alert: str, token: str) -> bytes | None:
         """Return the ciphertext a system collects, once the fetch is in the log; or None."""
@@ -126,7 +129,8 @@ class Collecting:
         if not self.links.is_answer(token, id_):
             return False
         unit = alerts.answer(id_, said, means=means, by=None, reason=reason, now=self.clock())
-        return (await self.store.commit(unit)).verdict in {"taken", "repeated"}
+        taken = await take(self.store, self.traces, id_, unit, said, means)
+        return taken.verdict in {"taken", "repeated"}
 
     async def register(self, token: str, text: str) -> bool:
         """Register a passkey by its one-time link; return whether that was one."""
@@ -213,7 +217,7 @@ class Collecting:
             decided_at=kept.decided_at,
             answer_by=kept.answer_by,
             leaf_index=kept.leaf_index,
-            proof=kept.proof,
+            proof=witnessed.better(connection, kept.proof),
             entry=kept.entry,
             followed_by=kept.followed_by,
         )

@@ -30,6 +30,7 @@ from gateway.store.sealed import Held
 from gateway.store.store import Store
 from gateway.store.tasks import Task
 from gateway.telling import Telling
+from gateway.traces import OFF, Traces
 
 _JOINING: Final = frozenset({"person.merged", "person.unmerged"})
 _RETURNS: Final = frozenset({"custody.received", "custody.recalled"})
@@ -67,7 +68,9 @@ class Consequences:
         law: Law,
         disclosing: Callable[[datetime], Disclosing],
         new_id: Callable[[str], str],
+        traces: Traces = OFF,
     ) -> None:
+        self._traces = traces
         self._store = store
         self._directory = directory
         self.law = law
@@ -137,11 +140,9 @@ class Consequences:
         if self._store.directory_marker != self._directory.marker:
             self._directory.refresh()
         return Circumstances(
-            law=self.law,
-            directory=self._directory,
-            context=self._disclosing(now),
+            law=self.law, directory=self._directory, context=self._disclosing(now),
             new_id=self._new_id,
-        )
+        )  # fmt: skip
 
     def _plan(self, event: Event) -> Plan:
         """Look what the event does to earlier ones; most do nothing, and nothing is read."""
@@ -264,7 +265,8 @@ class Consequences:
             for alert in history.alerts_about(self._store.reader, person)
         ]
         alerts.sort(key=lambda alert: alert.leaf_index)
-        return Telling(around=around, alerts=alerts, news_since=self._episode(event, alerts))
+        since = self._episode(event, alerts)
+        return Telling(around=around, alerts=alerts, news_since=since, traces=self._traces)
 
     def _episode(self, event: Event, alerts: Sequence[Alert]) -> datetime | None:
         """Return since when what is told of a release is about this one: the last release that the

@@ -22,7 +22,7 @@ from gateway.delivery.breaker import Breaker, Change
 from gateway.delivery.lane import DEPTH, FLOOR, WIDTH, Lane, Load
 from gateway.delivery.outcomes import after, after_digest, given_up, pause_of, verdict_of
 from gateway.delivery.terms import Delivering, Owed
-from gateway.metrics import ATTEMPTS, BREAKER_CHANGES, BREAKERS_OPEN
+from gateway.metrics import ATTEMPTS, BREAKER_CHANGES, BREAKERS_OPEN, FIRST_ATTEMPT_SECONDS
 from gateway.model.ids import EndpointId
 from gateway.model.outcome import Outcome
 from gateway.store import outbox
@@ -126,7 +126,7 @@ class Deliverer:
 
     def _room(self, lane: Lane) -> int:
         """Return how many more rows a lane may have: every endpoint has room for a few."""
-        if self._stopping:
+        if not self._may_begin:
             return 0
         shared = min(DEPTH - lane.held, MAX_IN_MEMORY - len(self._taken))
         return max(0, shared, FLOOR - lane.held)
@@ -172,7 +172,7 @@ class Deliverer:
         now = self._with.monotonic()
         if not self._stopping and lane.in_line:
             self._limit(lane)
-        while not self._stopping and (begun := lane.begin(now)):
+        while self._may_begin and (begun := lane.begin(now)):
             load, probe = begun
             task = asyncio.create_task(self._attempt(lane, load, probe=probe))
             self._tasks.add(task)
@@ -181,6 +181,10 @@ class Deliverer:
         if wait and lane.in_line and lane.timer is None and not self._stopping:
             delay = min(wait, SWEEP_EVERY_S)
             lane.timer = asyncio.get_running_loop().call_later(delay, self._again, lane)
+
+    @property
+    def _may_begin(self) -> bool:
+        return not (self._stopping or self._with.held())
 
     def _again(self, lane: Lane) -> None:
         lane.timer = None
@@ -200,7 +204,7 @@ class Deliverer:
             owed = tuple(row for row in load if self._with.owed.is_pending(row.key))
             settled = not owed
             if owed:
-                owed, outcome = await attempt_at(owed, self._with)
+                owed, outcome = await self._traced(owed)
                 # Shielded: what happened on the wire must be stored even if we are being stopped.
                 settled = await asyncio.shield(self._record(lane, owed, outcome))
         except StoreUnavailable as error:
@@ -216,6 +220,20 @@ class Deliverer:
             if lane.more and lane.held < LANE_WIDTH and not lane.breaker.is_open:
                 self._dry.set()
             self._start(lane)
+
+    async def _traced(self, load: Load) -> tuple[Load, Outcome]:
+        first = load[0]
+        came_of = self._with.came_of(first.key)
+        with self._with.traces.stage("attempt", channel=first.channel) as span:
+            if came_of is not None:
+                span.about(came_of[0])
+            load, outcome = await attempt_at(load, self._with)
+            span.say(outcome=type(outcome).__name__.lower())
+        if came_of is not None and first.attempts == 0:
+            waited = max(0.0, (self._with.clock() - came_of[1]).total_seconds())
+            lane = "urgent" if first.urgent else "routine"
+            FIRST_ATTEMPT_SECONDS.labels(lane).observe(waited)
+        return load, outcome
 
     async def _record(self, lane: Lane, load: Load, outcome: Outcome) -> bool:
         """Store the outcome; return whether the (first) row is settled."""

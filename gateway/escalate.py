@@ -22,6 +22,7 @@ from gateway.disclose import Disclosing, Revision, Told, chase, disclose
 from gateway.disclosure_log import entry
 from gateway.known import for_event
 from gateway.law import Law
+from gateway.metrics import ESCALATIONS
 from gateway.model.alert_answer import HELD
 from gateway.model.decision import Permit
 from gateway.model.disclosure import AlertKept
@@ -118,6 +119,7 @@ class Escalator:
             await self._store.commit(chains.pass_on(row, reason=own, now=now))
         else:
             await self._turn(row, members, reason, now)
+        ESCALATIONS.labels(reason).inc()
         if row.urgent:
             _LOG.warning("alert escalated", alert=row.id, recipient=row.recipient, code=reason)
 

@@ -37,6 +37,11 @@ Code = Literal[
     "provider-unavailable",
     "breaker-open",
     "quarantined",
+    "log-behind-witness",
+    "log-forked",
+    "no-quorum",
+    "rulebook-not-adopted",
+    "rulebook-broken",
 ]
 CODES: Final[tuple[Code, ...]] = get_args(Code)
 CAP: Final = 5
@@ -258,5 +263,11 @@ _TEXTS: Final[dict[str, str]] = {
     "key-unusable": "A key cannot be used",
     "provider-unavailable": "A carrier takes nothing",
     "breaker-open": "Nothing gets through for now to",
+    "rulebook-not-adopted": "The configured rulebook waits for a second person; the one before goes"
+    " on, not",
+    "rulebook-broken": "The configured rulebook does not hold together; the one before goes on",
     "quarantined": "Events could not be decided and were set aside, of",
+    "log-behind-witness": "The log here is shorter than what was once signed, says the witness",
+    "log-forked": "The log here is not the one that was once signed, says the witness",
+    "no-quorum": "Too few witnesses have cosigned the log",
 }

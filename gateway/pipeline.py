@@ -29,7 +29,7 @@ from gateway.feeds.seen import Seen
 from gateway.feeds.verdict import verdict
 from gateway.incidents import Code
 from gateway.law import Law
-from gateway.metrics import DECISIONS, EVENTS, KEY_PROBLEMS
+from gateway.metrics import DECISION_SECONDS, DECISIONS, EVENTS, KEY_PROBLEMS
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef
 from gateway.model.posted import Conflict, Posted, Receipt
@@ -49,6 +49,7 @@ from gateway.store.group_commit import Staged
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
 from gateway.store.tasks import Task, approved_disclosures
+from gateway.traces import OFF, Traces
 from keys.providers.problem import ProviderProblem
 
 QUARANTINE_AFTER: Final = 5  # failures to decide one event
@@ -77,6 +78,8 @@ class Pipeline:
         undecided_bound: int,
         report: Callable[[Code, str], None],
         chase: Loop | None = None,
+        while_whole: Callable[[Loop], Loop] = lambda loop: loop,
+        traces: Traces = OFF,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -89,9 +92,16 @@ class Pipeline:
         self._queue = EventQueue()
         self._posting = 0  # requests being accepted now
         self._chase = chase
+        self._while_whole = while_whole  # lets a loop rest while the log is behind
+        self._traces = traces
         self._called = Seen()  # fetched messages a human was called for
         self._consequences = Consequences(
-            store=store, directory=directory, law=law, disclosing=disclosing, new_id=new_id
+            store=store,
+            directory=directory,
+            law=law,
+            disclosing=disclosing,
+            new_id=new_id,
+            traces=traces,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -137,7 +147,10 @@ class Pipeline:
             raise Pushback(retry_after_s=2)
         self._posting += 1
         try:
-            acceptance = await self._accept(read, adapter)
+            with self._traces.stage("receive") as span:
+                acceptance = await self._accept(read, adapter)
+                span.about(*(event.ref for event in acceptance.new))
+                span.say(events=len(acceptance.new))
         finally:
             self._posting -= 1
         for event in acceptance.new:
@@ -179,18 +192,24 @@ class Pipeline:
         Commits once; if the person or the directory changed meanwhile, decides again.
         """
         while True:
-            follows = self._consequences.of_event(event, self._clock())
+            with self._traces.stage("decide", event.ref, kind=event.kind) as span:
+                follows = self._consequences.of_event(event, self._clock())
+                if isinstance(follows, Follows):
+                    span.say(permits=len(follows.told), refusals=len(follows.refused))
             if isinstance(follows, Waits):
                 await self._store.commit(hold(follows.event, follows.until))
                 return
             if await self._commit(follows):
+                waited = (self._clock() - event.received_at).total_seconds()
+                DECISION_SECONDS.observe(max(0.0, waited))
                 return
 
     async def _commit(self, follows: Follows) -> bool:
         """Make a decision final; return False if it must be made again."""
-        committed = await self._store.commit(
-            commit(follows.decided, directory=lambda: self._store.directory_marker)
-        )
+        unit = commit(follows.decided, directory=lambda: self._store.directory_marker)
+        with self._traces.stage("commit", follows.decided.event.ref) as span:
+            committed = await self._store.commit(unit)
+            span.say(outcome=committed.verdict, disclosures=len(follows.decided.disclosures))
         if committed.verdict == "committed":
             self._count(follows)
             for row in rows_of(follows.decided, committed):
@@ -201,18 +220,18 @@ class Pipeline:
         """Take up what an earlier run left, and start the loops, and those of others by name."""
         await self._fill()
         self._tasks = [
-            asyncio.create_task(self._decide_loop(), name=f"decide-{number}")
+            asyncio.create_task(self._while_whole(self._decide_loop)(), name=f"decide-{number}")
             for number in range(DECIDED_AT_ONCE)
         ]
         loops: dict[str, Loop] = {
-            "sweep": self._sweep_loop,
+            "sweep": self._while_whole(self._sweep_loop),
             "deliver": self._deliverer.run,
             **beside,
         }
         if self._store.slot == 0:
-            loops["carry-out"] = self._carry_out_loop
+            loops["carry-out"] = self._while_whole(self._carry_out_loop)
         if self._chase is not None:
-            loops["chase"] = self._chase
+            loops["chase"] = self._while_whole(self._chase)
         self._tasks += [asyncio.create_task(run(), name=name) for name, run in loops.items()]
 
     async def stop(self) -> None:

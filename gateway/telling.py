@@ -30,6 +30,7 @@ from gateway.model.strict_json import Json, JsonObject
 from gateway.revise import IN_VAIN, Revised
 from gateway.store.history import Alert, standing
 from gateway.store.tasks import DISCLOSURE, Task
+from gateway.traces import OFF, Traces
 
 Rules = Mapping[RecipientId, frozenset[RuleId]]  # that a human decided to carry out
 
@@ -48,6 +49,7 @@ class Telling:
     entries: list[bytes] = field(default_factory=list)
     withheld: dict[AlertId, str] = field(default_factory=dict)  # alert -> why it may not leave
     tasks: list[Task] = field(default_factory=list)
+    traces: Traces = OFF
     standing: list[Alert] = field(init=False)  # of the alerts, those not superseded or recalled
 
     def __post_init__(self) -> None:
@@ -209,7 +211,9 @@ class Telling:
         revision: Revision,
     ) -> None:
         known = for_event(person, event)
-        told = disclose(permit, event, known, recipient, self.around.context, revision)
+        with self.traces.stage("disclose", event.ref, kind=event.kind) as span:
+            told = disclose(permit, event, known, recipient, self.around.context, revision)
+            span.say(disclosures=len(told.disclosures))
         self._keep(told, event.person)
 
     def _keep(self, told: Told, person: PersonRef) -> None:

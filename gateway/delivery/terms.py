@@ -10,11 +10,12 @@ from typing import Protocol
 from gateway.channels.contract import Channel
 from gateway.delivery.breaker import DEFAULT_TERMS, BreakerTerms
 from gateway.incidents import Code
-from gateway.model.ids import AlertId, EndpointId
+from gateway.model.ids import AlertId, EndpointId, EventRef
 from gateway.model.outcome import Deferred
 from gateway.model.party import ChannelName, Endpoint
 from gateway.store.group_commit import Unit
 from gateway.store.outbox import Key, OutboxRow
+from gateway.traces import OFF, Traces
 
 Prepare = Callable[[OutboxRow], Awaitable[OutboxRow | Deferred]]
 PickUp = Callable[[AlertId, EndpointId, int], str]  # the number is the link's issue
@@ -57,8 +58,16 @@ async def as_it_is(row: OutboxRow) -> OutboxRow | Deferred:
     return row
 
 
+def _not_held() -> bool:
+    return False
+
+
 def _to_nobody(_code: Code, _subject: str) -> None:
     return
+
+
+def _unknown(_key: Key) -> tuple[EventRef, datetime] | None:
+    return None
 
 
 def _no_link(_alert: AlertId, _endpoint: EndpointId, _issue: int) -> str:
@@ -85,3 +94,6 @@ class Delivering:
     breaker: BreakerTerms = DEFAULT_TERMS
     report: Callable[[Code, str], None] = _to_nobody  # tells the operator: a code, an endpoint
     step_after: timedelta = timedelta(minutes=10)  # a routine alert waits so long for a dead end
+    held: Callable[[], bool] = _not_held  # nothing leaves while the log is behind
+    came_of: Callable[[Key], tuple[EventRef, datetime] | None] = _unknown  # event, its acceptance
+    traces: Traces = OFF

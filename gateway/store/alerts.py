@@ -82,6 +82,12 @@ def find(connection: apsw.Connection, alert: AlertId) -> AlertRow | None:
     return _row(*row) if row else None
 
 
+def event_of(connection: apsw.Connection, alert: AlertId) -> EventRef | None:
+    """Return the event an alert tells of, or None. Reads only."""
+    row = connection.execute("SELECT event FROM alert WHERE id = ?", (alert,)).fetchone()
+    return EventRef(row[0]) if row else None
+
+
 def by_reference(connection: apsw.Connection, plain: str) -> list[AlertRow]:
     """Return the alerts of a reference without dashes: one, but for a chance in 2**48. Reads
     only."""

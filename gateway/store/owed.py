@@ -10,10 +10,10 @@ from typing import Final
 
 import apsw
 
-from gateway.model.ids import AlertId, EndpointId
+from gateway.model.ids import AlertId, EndpointId, EventRef
 from gateway.store import outbox
 from gateway.store.outbox import Key, OutboxRow
-from gateway.store.times import milliseconds
+from gateway.store.times import milliseconds, moment
 
 
 class Owed:
@@ -27,6 +27,11 @@ class Owed:
     def is_pending(self, key: Key) -> bool:
         """Return whether a row is still to leave: it may have been withheld since."""
         return outbox.is_pending(self._reader, key)
+
+    def came_of(self, key: Key) -> tuple[EventRef, datetime] | None:
+        """Return the event a row tells of, and when it was accepted."""
+        row = self._reader.execute(_CAME_OF, key).fetchone()
+        return (EventRef(row[0]), moment(row[1])) if row else None
 
     def owes_older(self, row: OutboxRow, known: Collection[Key]) -> bool:
         """Return whether an older alert about the same person is owed to the same endpoint, other
@@ -101,6 +106,10 @@ class Owed:
         return self.load([(AlertId(alert), endpoint) for (alert,) in rows])
 
 
+_CAME_OF: Final = (
+    "SELECT event.ref, event.received_at FROM outbox JOIN event ON event.ref = outbox.event"
+    " WHERE alert = ? AND endpoint = ?"
+)
 _OLDER: Final = (
     "SELECT alert FROM outbox INDEXED BY outbox_owed"
     " WHERE state = 'pending' AND endpoint = ? AND person = ?"

@@ -21,6 +21,7 @@ from tests.third_party import missing
 READ = [page for page in PAGES if name_of(page) != "adapters/README.md"]
 STAGES: Mapping[str, stages.StageOf] = {
     "docs/agency-integrator.md": stages.served,
+    "docs/audit.md": stages.told,
     "docs/recipient.md": stages.told,
     "docs/recipients/opening-alerts.md": deliveries.delivered,
     "docs/dpo.md": stages.told,

@@ -21,7 +21,6 @@ from gateway.config import Config
 from gateway.config.keys import KeyPlace
 from gateway.disclosure_log.entry import OPERATIONS
 from gateway.instance import create
-from gateway.metrics import REGISTRY
 from policies.bases import _TESTS
 from tests.docs.pages import ROOT, codes, first_codes, rows, section
 
@@ -159,14 +158,6 @@ def test_the_operators_page_has_every_log_line_and_no_other() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
     assert set(first_codes(section(OPERATOR, "Log lines"))) == written | {"library:NAME"}
-
-
-def test_the_operators_page_has_every_metric_and_no_other() -> None:
-    families = {
-        metric.name + ("_total" if metric.type == "counter" else "")
-        for metric in REGISTRY.collect()
-    }
-    assert set(first_codes(section(OPERATOR, "Metrics"))) == families
 
 
 def test_the_dpos_page_has_every_operation_of_the_log_and_no_other() -> None:

@@ -132,14 +132,19 @@ class Scene:
 
 @contextlib.asynccontextmanager
 async def scene(
-    folder: Path, *, now: Callable[[], dt.datetime] = clock.now, away: tuple[str, ...] = ()
+    folder: Path,
+    *,
+    now: Callable[[], dt.datetime] = clock.now,
+    away: tuple[str, ...] = (),
+    more: str = "",
 ) -> AsyncIterator[Scene]:
-    """Serve a gateway among its recipients; those `away` are at an address that refuses them."""
+    """Serve a gateway among its recipients; those `away` are at an address that refuses them, and
+    `more` is of its configuration."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     certificates = make_certificates(folder)
     sections = (
         '[webhook]\nca_file = "ca.pem"\nallowed_networks = ["127.0.0.1/32"]\n'
-        "[delivery]\nladder_s = [0.2, 0.5]\nbreaker_failures = 1000\n"
+        "[delivery]\nladder_s = [0.2, 0.5]\nbreaker_failures = 1000\n" + more
     )
     async with contextlib.AsyncExitStack() as stack:
         hooks = {
