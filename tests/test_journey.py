@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 from gateway import clock
 from gateway.cli.post import send
 from gateway.demo.answers import answer_and_collect
+from gateway.demo.auditing import audit
 from gateway.demo.cast import mailbox
 from gateway.demo.checks import Aftermath, look
 from gateway.demo.events import story
@@ -51,7 +52,8 @@ async def told(tmp_path: Path) -> AsyncIterator[tuple[Stage, Aftermath, str]]:
                 metrics = await response.text()
         await collect_long(stage)
         answers = await answer_and_collect(stage)
-        yield stage, look(stage, statuses == [202] * len(statuses), answers), metrics
+        audited = await audit(stage.config, stage.url)
+        yield stage, look(stage, statuses == [202] * len(statuses), answers, audited), metrics
 
 
 async def test_every_claim_of_the_demonstration_holds(

@@ -14,16 +14,20 @@ import orjson
 
 from gateway.audit.findings import Auditor, Finding
 from gateway.demo.answers import Answers
+from gateway.demo.auditing import POLICY_NAME, Audited
 from gateway.demo.cast import Reader
 from gateway.demo.events import CANARIES
 from gateway.demo.messages import FAMILY_NAME
 from gateway.demo.stage import PUBLIC_URL, Stage, messages_of
+from gateway.disclosure_log import proof
 from gateway.disclosure_log.canonical import canonical_json
 from gateway.disclosure_log.checkpoint import VerifierKey
 from gateway.disclosure_log.fsck import check_log
 from gateway.disclosure_log.merkle import leaf_hash
+from gateway.disclosure_log.problem import BadCheckpoint, BadProof
 from gateway.disclosure_log.sources import DirectorySource
-from gateway.instance import VKEY_NAME
+from gateway.disclosure_log.trust_policy import TrustPolicy
+from gateway.instance import VKEY_NAME, verifiers_of
 from gateway.model.ids import AlertId
 from gateway.model.reference import reference
 from keys.problem import KeyProblem
@@ -66,7 +70,7 @@ class Aftermath:
     checks: Sequence[Check] = field(default_factory=tuple)
 
 
-def look(stage: Stage, accepted: bool, answers: Answers) -> Aftermath:
+def look(stage: Stage, accepted: bool, answers: Answers, audited: Audited) -> Aftermath:
     """Gather what happened and check every claim. Reads the instance's files and the servers."""
     vkey = (stage.folder / VKEY_NAME).read_text("utf-8").strip()
     with Auditor.open(stage.config.path(stage.config.instance.database), vkey) as auditor:
@@ -90,6 +94,7 @@ def look(stage: Stage, accepted: bool, answers: Answers) -> Aftermath:
         Check(claim="the whole log verifies", held=report.verdict == "ok"),
         *_checks(stage, aftermath),
         *_answered(stage, answers),
+        *_audited(stage, audited),
     ]
     return Aftermath(
         findings=findings,
@@ -165,12 +170,48 @@ def _answered(stage: Stage, answers: Answers) -> Iterator[Check]:
     )
 
 
+def _audited(stage: Stage, audited: Audited) -> Iterator[Check]:
+    names = [column.name for column in audited.answer.columns]
+    told = {row[names.index("recipient")] for row in audited.answer.rows}
+    yield Check(
+        claim="an officer asks who knows: exactly those told, and the question is in the log",
+        held=told >= EXPECTED_TOLD and _asked(stage, "audit.who-knows") == 1,
+    )
+    yield Check(
+        claim="the evidence pack proves every entry to somebody who has the log's key alone",
+        held=bool(audited.checked.holding) and not audited.checked.failing,
+    )
+    yield Check(
+        claim="an independent witness cosigned the log, and the proof of an alert says so",
+        held=_witnessed(stage, audited),
+    )
+
+
+def _witnessed(stage: Stage, audited: Audited) -> bool:
+    policy = TrustPolicy.parse((stage.folder / POLICY_NAME).read_bytes())
+    entry = canonical_json(dict(audited.last.entry))
+    try:
+        found = proof.verify(
+            audited.proof, entry=entry, verifiers=verifiers_of(stage.config), policy=policy
+        )
+    except (BadProof, BadCheckpoint):
+        return False
+    return found.index == audited.last.leaf_index
+
+
+def _asked(stage: Stage, what: str) -> int:
+    return sum(one["what"] == what for one in _consultations(stage))
+
+
 def _readings(stage: Stage) -> int:
     """Return how often the log says that an alert was read at its page."""
+    return sum(one.get("means") in {"totp", "passkey"} for one in _consultations(stage))
+
+
+def _consultations(stage: Stage) -> list[dict[str, Any]]:
     vkey = (stage.folder / VKEY_NAME).read_text("utf-8").strip()
     with Auditor.open(stage.config.path(stage.config.instance.database), vkey) as auditor:
-        found = auditor.entries("consultation")
-    return sum(one.get("means") in {"totp", "passkey"} for one in found)
+        return auditor.entries("consultation")
 
 
 def _told(seen: Aftermath, kind: str, *messages: str) -> set[str]:

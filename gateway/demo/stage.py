@@ -15,6 +15,7 @@ import orjson
 
 from gateway.cli.exits import Trouble
 from gateway.config import Config
+from gateway.demo.auditing import POLICY_NAME, make_witness, witness_running
 from gateway.demo.cast import (
     WEBHOOK_RECIPIENTS,
     Poster,
@@ -50,6 +51,7 @@ class Stage:
     mail: MailServer
     hooks: Mapping[str, WebhookReceiver]
     notify: NotifyServer
+    witness_port: int
 
 
 @contextlib.asynccontextmanager
@@ -67,7 +69,8 @@ async def set_up(folder: Path) -> AsyncIterator[Stage]:
             name: await servers.enter_async_context(WebhookReceiver(certificates))
             for name in WEBHOOK_RECIPIENTS
         }
-        port = _free_port()
+        port, witness_port = _free_port(), _free_port()
+        make_witness(folder, witness_port)
         config = await create(folder, name=NAME, sections=_sections(port, mail, notify))
         write_secret(folder / "keys" / "notify-api-key", api_key)
         (folder / f"{RELEASE_BOARD}.toml").write_text(RELEASE_BOARD_MAPPING, "utf-8")
@@ -86,17 +89,20 @@ async def set_up(folder: Path) -> AsyncIterator[Stage]:
             mail=mail,
             hooks=hooks,
             notify=notify,
+            witness_port=witness_port,
         )
 
 
 @contextlib.asynccontextmanager
 async def gateway_running(stage: Stage) -> AsyncIterator[None]:
-    """Run the gateway as a process of its own until the block ends; its log goes to a file.
+    """Run the gateway and a witness, each a process of its own, until the block ends.
 
     Raises:
         Trouble: it does not become ready.
     """
-    with (stage.folder / "gateway.log").open("wb") as log:
+    async with contextlib.AsyncExitStack() as running:
+        await running.enter_async_context(witness_running(stage.config, stage.witness_port))
+        log = running.enter_context((stage.folder / "gateway.log").open("wb"))
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gateway", "serve", "--config", str(stage.folder / CONFIG_NAME),
             stdout=log, stderr=log,
@@ -150,6 +156,10 @@ ca_file = "ca.pem"
 
 [delivery]
 ladder_s = [1, 2, 5]
+
+[witness]
+policy = "{POLICY_NAME}"
+every_s = 0.2
 
 [[table]]
 name = "{RELEASE_BOARD}"

@@ -18,6 +18,7 @@ from gateway import clock
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.cli.post import send
 from gateway.demo.answers import answer_and_collect
+from gateway.demo.auditing import audit
 from gateway.demo.checks import Aftermath, look
 from gateway.demo.events import Step, story
 from gateway.demo.report import show
@@ -72,7 +73,8 @@ async def _play(
                 progress.update(task, advance=1, description="opening alerts, checking the log")
                 await collect_long(stage)
                 answers = await answer_and_collect(stage)
-                seen = await asyncio.to_thread(look, stage, accepted, answers)
+                audited = await audit(stage.config, stage.url)
+                seen = await asyncio.to_thread(look, stage, accepted, answers, audited)
                 progress.stop()
                 show(console, seen, stage.readers)
                 if picture:

@@ -18,7 +18,7 @@ from gateway.channels import email, webhook
 from gateway.channels.sms import notify as sms
 from gateway.cli.application import app
 from gateway.config import Config
-from gateway.config.keys import KeyPlace
+from gateway.config.keys import KeyPlace, LogKeyPlace
 from gateway.disclosure_log.entry import OPERATIONS
 from gateway.instance import create
 from policies.bases import _TESTS
@@ -28,6 +28,8 @@ CLI = ROOT / "docs/reference/cli.md"
 HTTP = ROOT / "docs/reference/http.md"
 OPERATOR = ROOT / "docs/operator.md"
 DPO = ROOT / "docs/dpo.md"
+CONSOLE = ROOT / "docs/console.md"
+PLACES = (KeyPlace, LogKeyPlace)
 DEPENDENCIES = ROOT / "docs/decisions/0007-dependencies.md"
 
 
@@ -74,8 +76,10 @@ def config_fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str,
             for one in (field.annotation, *getattr(field.annotation, "__args__", ()))
             if inspect.isclass(one) and issubclass(one, BaseModel)
         ]
-        if inner and inner[0] is KeyPlace:  # its members are those of `keys`
+        if inner and inner[0] in PLACES:  # its members are those of `keys`
             yield path + name, field.default.provider if field.default else "[]"
+            own = inner[0].model_fields.keys() - KeyPlace.model_fields.keys()
+            yield from ((f"{path}{name}.{one}", "[]") for one in own)
         elif inner:
             yield from config_fields(inner[0], f"{path}{name}.")
         else:
@@ -110,8 +114,13 @@ async def test_the_http_reference_has_every_route_and_no_other(tmp_path: Path) -
             for route in application.router.routes()
             if route.resource is not None and route.method != "HEAD"
         }
+    console = {path for _, path in served if path.startswith("/console")}
     table = rows(section(HTTP, "Routes"))
-    assert {(cells[0], cells[1].strip("`")) for cells in table} == served
+    assert {(cells[0], cells[1].strip("`")) for cells in table} == {
+        (method, path) for method, path in served if path not in console
+    }
+    pages = {path for path in console if "/assets/" not in path and "{tail}" not in path}
+    assert set(first_codes(section(CONSOLE, "The pages"))) == pages
 
 
 def test_the_http_reference_has_every_problem_and_no_other() -> None:
