@@ -94,7 +94,7 @@ def look(stage: Stage, accepted: bool, answers: Answers, audited: Audited) -> Af
         Check(claim="the whole log verifies", held=report.verdict == "ok"),
         *_checks(stage, aftermath),
         *_answered(stage, answers),
-        *_audited(stage, audited),
+        *_audited(stage, aftermath, audited),
     ]
     return Aftermath(
         findings=findings,
@@ -170,12 +170,13 @@ def _answered(stage: Stage, answers: Answers) -> Iterator[Check]:
     )
 
 
-def _audited(stage: Stage, audited: Audited) -> Iterator[Check]:
+def _audited(stage: Stage, seen: Aftermath, audited: Audited) -> Iterator[Check]:
     names = [column.name for column in audited.answer.columns]
     told = {row[names.index("recipient")] for row in audited.answer.rows}
     yield Check(
         claim="an officer asks who knows: exactly those told, and the question is in the log",
-        held=told >= EXPECTED_TOLD and _asked(stage, "audit.who-knows") == 1,
+        held=told == {one.entry["recipient"] for one in seen.findings}
+        and _asked(stage, "audit.who-knows") == 1,
     )
     yield Check(
         claim="the evidence pack proves every entry to somebody who has the log's key alone",
