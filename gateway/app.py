@@ -39,7 +39,7 @@ from gateway.feeds.runner import FeedRunner, Source
 from gateway.gauges import Gauges
 from gateway.http import agencies, log, operators, people, pickup, sealed, texting, witnessed
 from gateway.http import alerts as alert_routes
-from gateway.instance import VKEY_NAME, high_water_of, load_keys, note_rulebook, verifiers_of
+from gateway.instance import VKEY_NAME, high_water_of, load_keys, note_rulebook
 from gateway.links import Links
 from gateway.pipeline import Pipeline
 from gateway.receive import MAX_BODY_BYTES
@@ -192,7 +192,6 @@ def console_of(own: Own) -> Iterable[web.RouteDef]:
         store=own.store,
         directory=own.directory,
         law=own.law,
-        verifiers=verifiers_of(own.config),
         now=own.now,
         new_id=clock.new_id,
         random_bytes=os.urandom,

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import apsw
@@ -12,10 +12,10 @@ import apsw
 from gateway.console.own import ConsoleOwn
 from gateway.model.staff import Staff, StaffId
 from gateway.second_factor import CHALLENGE_NONCE_BYTES, MAX_CREDENTIAL_BYTES, Assertion, Passkeys
+from gateway.store import sessions as session_store
 from gateway.store import staff as staff_store
 
 _LIFETIME: Final = timedelta(minutes=10)
-_SPENT: Final = 4096  # challenges remembered: more answers than ten minutes can see
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Shown:
     """Whose passkey was shown, and how to take note of it when they are let in."""
 
     staff: Staff
-    use: Callable[[apsw.Connection], bool]
+    use: Callable[[apsw.Connection], bool]  # False: the answer, or its passkey, was used before
 
 
 class Accounts:
@@ -33,7 +33,6 @@ class Accounts:
         self._store = own.store
         self._now = own.now
         self._key = staff_store.passkey_key(own.store.sealed)
-        self._spent: dict[str, datetime] = {}
         self._passkeys = Passkeys.of(
             own.config.instance.public_url,
             # Not the key of recipients' challenges: neither is good at the other's door.
@@ -52,24 +51,28 @@ class Accounts:
         return self._passkeys.challenge(scope, now=self._now(), nonce=nonce)
 
     def shown(self, text: str, scope: str) -> Shown | None:
-        """Return whose passkey signed, or None. Each challenge is answered once."""
+        """Return whose passkey signed, or None. `use` lets each challenge be answered once."""
         named = _named(text)
         if named is None:
             return None
         credential, challenge = named
         found = staff_store.passkey_of(self._store.reader, self._key, credential)
-        if found is None or not self._spend(challenge):
+        if found is None:
             return None
         staff, factor = found
-        proven = self._passkeys.asserted(
-            [factor], Assertion(text=text, scope=scope), now=self._now()
-        )
+        now = self._now()
+        proven = self._passkeys.asserted([factor], Assertion(text=text, scope=scope), now=now)
         if proven is None:
             return None
         counter = proven.last
-        return Shown(
-            staff=staff, use=lambda connection: staff_store.use(connection, credential, counter)
-        )
+        mac = self._store.sealed.mac("console-challenge", challenge)
+
+        def use(connection: apsw.Connection) -> bool:
+            # Made before now, it ends before then.
+            first = session_store.use_once(connection, mac, until=now + _LIFETIME, now=now)
+            return first and staff_store.use(connection, credential, counter)
+
+        return Shown(staff=staff, use=use)
 
     async def register(self, token: str, text: str) -> StaffId | None:
         """Register the passkey a browser made for whoever has a link; None: nothing was."""
@@ -80,14 +83,6 @@ class Accounts:
         return await self._store.commit(
             staff_store.register(link, made, self._key, now=self._now())
         )
-
-    def _spend(self, challenge: str) -> bool:
-        now = self._now()
-        self._spent = {one: until for one, until in self._spent.items() if until > now}
-        if challenge in self._spent or len(self._spent) >= _SPENT:
-            return False
-        self._spent[challenge] = now + _LIFETIME
-        return True
 
 
 def _named(text: str) -> tuple[bytes, str] | None:

@@ -103,6 +103,20 @@ class Answers:
             status=500,
         )
 
+    def behind(self) -> web.Response:
+        """Return that nothing is done while the log is behind, and where that is explained."""
+        values = {
+            "paragraphs": (
+                "Nothing was changed, and nothing was read. The log is behind what was published "
+                "of it, so nothing new can be logged now.",
+                "The page of the log says what happened and what to do.",
+            ),
+            "link": "/console/log",
+            "link_text": "Go to the log",
+        }
+        title = "This has to wait"
+        return self.page(Shown(template="plain.html", title=title, values=values, status=503))
+
     def unavailable(self) -> web.Response:
         """Return that the store cannot be used now."""
         answer = self.plain(

@@ -97,7 +97,13 @@ class Sessions:
         return Present(mac=mac, session=found, visitor=visitor)
 
     async def begin(
-        self, who: Staff, means: SignInMeans, *, before: bytes | None, use: Use | None = None
+        self,
+        who: Staff,
+        means: SignInMeans,
+        *,
+        before: bytes | None,
+        use: Use | None = None,
+        enters: bool = True,
     ) -> str | None:
         """Begin a session in place of the one before; return its cookie, or None: not any more.
 
@@ -106,14 +112,16 @@ class Sessions:
             means: How.
             before: Digest of the session the same browser had, which ends with it.
             use: Takes note of what was shown, in the same transaction; False refuses.
+            enters: False: they are refused, and what was shown is used up all the same.
         """
         cookie = self._random()
         mac, now = self._mac(cookie), self._now()
 
         def unit(connection: apsw.Connection) -> Staged[bool]:
             known = staff.find(connection, who.id)
-            if known is None or not known.active or (use is not None and not use(connection)):
-                return Staged(False)
+            proven = use is None or use(connection)
+            if known is None or not (known.active and proven and enters):
+                return Staged(False, while_behind=True)
             logged = sessions.begin(
                 connection, mac, known, means, replaces=before, limits=self._limits, now=now
             )

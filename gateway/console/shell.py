@@ -164,7 +164,8 @@ class _Shell:
                 return self._answers.not_found()
             except StoreUnavailable as error:
                 _LOG.warning("console unavailable", code=error.code)
-                return self._answers.unavailable()
+                behind = error.code == "log-behind"
+                return self._answers.behind() if behind else self._answers.unavailable()
             except Exception as error:  # noqa: BLE001 - whatever it is, a visitor learns nothing of it
                 _LOG.error("console failed", error=type(error).__name__, route=_pattern(request))
                 return self._answers.failed()

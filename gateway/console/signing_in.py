@@ -6,8 +6,11 @@ answer is one page. Source: OWASP ASVS 5.0 V6, V7; W3C WebAuthn level 3.
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
+from functools import partial
 from typing import Final, Literal
 
+import apsw
 import structlog
 from aiohttp import web
 
@@ -18,7 +21,7 @@ from gateway.console.own import ConsoleOwn
 from gateway.console.page import Shown
 from gateway.console.patience import Patience
 from gateway.console.session import Sessions, drop_cookies, set_cookie, set_door
-from gateway.console.transaction import Transaction, drop_transaction, opened, set_transaction
+from gateway.console.transaction import LASTS, Transaction, drop_transaction, opened, set_transaction
 from gateway.model.staff import Staff, StaffId
 from gateway.second_factor import user_handle
 from gateway.store import sessions as session_store
@@ -81,11 +84,13 @@ class SigningIn:
         door = self._sessions.door(request)
         shown = self._accounts.shown(fields.get("assertion", ""), door)
         cookie = None
-        if shown is not None and _may_enter(
-            shown.staff, before.visitor.staff if before else None, again
-        ):
+        if shown is not None:
             cookie = await self._sessions.begin(
-                shown.staff, "passkey", before=before.mac if before else None, use=shown.use
+                shown.staff,
+                "passkey",
+                before=before.mac if before else None,
+                use=shown.use,
+                enters=_may_enter(shown.staff, before.visitor.staff if before else None, again),
             )
         if cookie is None:
             who = shown.staff.id if shown else None
@@ -126,8 +131,14 @@ class SigningIn:
             _LOG.warning("sign-in not vouched for", code=error.code)
         else:
             staff = staff_store.vouched_for(self._own.store.reader, subject)
-        if staff is not None and _may_enter(staff, transaction.staff, transaction.again):
-            cookie = await self._sessions.begin(staff, "oidc", before=transaction.before)
+        if staff is not None:
+            cookie = await self._sessions.begin(
+                staff,
+                "oidc",
+                before=transaction.before,
+                use=partial(self._use, transaction),
+                enters=_may_enter(staff, transaction.staff, transaction.again),
+            )
         if cookie is None:
             wrong = await self._refused(request, None, "oidc")
             answer = self._form(
@@ -137,6 +148,12 @@ class SigningIn:
             answer = _let_in(self._onward(transaction.again or transaction.onward), cookie)
         drop_transaction(answer)
         return answer
+
+    def _use(self, transaction: Transaction, connection: apsw.Connection) -> bool:
+        """Take note that a way back was taken; False: it was before."""
+        mac = self._own.store.sealed.mac("console-transaction", transaction.state)
+        until = transaction.at + LASTS + timedelta(seconds=1)  # its last moment counts
+        return session_store.use_once(connection, mac, until=until, now=self._own.now())
 
     async def _leave(self, request: web.Request) -> web.StreamResponse:
         present = await self._sessions.present(request)

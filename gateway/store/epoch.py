@@ -164,6 +164,13 @@ def is_behind(connection: apsw.Connection, known: Checkpoint, *, name: str) -> b
     return (kept.origin, kept.root) != (known.origin, known.root)
 
 
+def next_origin(connection: apsw.Connection, name: str) -> str:
+    """Return the origin the log of this name would go on under past a gap: one never signed."""
+    known = behind_of(connection)
+    stated = [origin_of(connection, name), *([known.origin] if known else [])]
+    return origin_in(name, max(epoch_of(name, one) or 1 for one in stated) + 1)
+
+
 def owe(connection: apsw.Connection, entries: Sequence[bytes]) -> None:
     """Keep entries for when the log goes on.
 
@@ -211,8 +218,7 @@ def carry_on(
     known = behind_of(connection)
     if known is None:
         raise NotBehind("the log is whole")
-    used = (epoch_of(name, one) or 1 for one in (origin_of(connection, name), known.origin))
-    origin = origin_in(name, max(used) + 1)
+    origin = next_origin(connection, name)
     owed = connection.execute(
         "SELECT value FROM setting WHERE name > ? AND name < ? ORDER BY name", (_OWED, _OWED + "~")
     ).fetchall()

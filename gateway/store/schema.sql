@@ -279,6 +279,12 @@ CREATE TABLE session (
   means    TEXT NOT NULL           -- "passkey" or "oidc"
 ) STRICT, WITHOUT ROWID;
 
+-- Proofs of who somebody is that let them in: each is good once, at every worker.
+CREATE TABLE used_once (
+  mac   BLOB PRIMARY KEY,
+  until INTEGER NOT NULL           -- then it is no proof any more, and the row goes
+) STRICT, WITHOUT ROWID;
+
 -- What one person proposes and another approves: an erasure, a gap in the log, a rulebook.
 CREATE TABLE approval (
   id          TEXT PRIMARY KEY,

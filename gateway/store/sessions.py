@@ -78,6 +78,24 @@ def begin(
     return [*logged, begun.encode()]
 
 
+def use_once(
+    connection: apsw.Connection, mac: bytes, *, until: datetime, now: datetime
+) -> bool:
+    """Take note that a proof was used; False: it was before, at this worker or another. Writes.
+
+    Args:
+        connection: In the transaction that lets somebody in.
+        mac: Keyed digest of what cannot be repeated in another proof.
+        until: From then on it proves nothing anyway.
+        now: What has ended by now is forgotten.
+    """
+    connection.execute("DELETE FROM used_once WHERE until <= ?", (milliseconds(now),))
+    connection.execute(
+        "INSERT OR IGNORE INTO used_once (mac, until) VALUES (?, ?)", (mac, milliseconds(until))
+    )
+    return connection.changes() == 1
+
+
 def seen(mac: bytes, *, now: datetime) -> Unit[None]:
     """Return the unit that notes a request of a session."""
 
@@ -85,7 +103,7 @@ def seen(mac: bytes, *, now: datetime) -> Unit[None]:
         connection.execute(
             "UPDATE session SET seen_at = max(seen_at, ?) WHERE mac = ?", (milliseconds(now), mac)
         )
-        return Staged(None)
+        return Staged(None, while_behind=True)
 
     return unit
 

@@ -17,6 +17,7 @@ from gateway.instance import create
 from gateway.model.problem import Problem
 from tests.adapters.examples import FOLDER
 from tests.adapters.samples import HMPPS_SAMPLES
+from tests.support.quick import command as quick
 
 EXAMPLES = FOLDER / "table"
 MAPPING = EXAMPLES / "supported_housing.toml"
@@ -29,7 +30,7 @@ RELEASED = next(iter(HMPPS_SAMPLES.values()))
 def throughgate(
     *words: object, given: bytes = b"", cwd: Path | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "gateway", "adapters", *(str(word) for word in words)]
+    command = [*quick(), "adapters", *(str(word) for word in words)]
     return subprocess.run(
         command, capture_output=True, input=given, timeout=120, cwd=cwd, check=False
     )

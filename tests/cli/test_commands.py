@@ -25,10 +25,11 @@ from keys.signing import SigningKey
 from keys.webhook_signature import sign
 from tests import canaries
 from tests.gateway_in_process import planned_release
+from tests.support.quick import command as quick
 
 
 def throughgate(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway", *(str(word) for word in words)]
+    command = [*quick(), *(str(word) for word in words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, check=False)
 
 

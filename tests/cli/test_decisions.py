@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from gateway.model.kinds import type_of
 from gateway.model.party import Recipient
 from tests import canaries
 from tests.gateway_in_process import Gateway, gateway, planned_release, police
+from tests.support.quick import command as quick
 
 SAYING = ("--by", "duty-inspector", "--reason", "Canary-because officers are on their way")
 RULE = "response-narrative"
@@ -47,7 +47,7 @@ async def run(served: Gateway, *words: str) -> tuple[int, str, str]:
     """Run a command; whatever it prints holds no mark of a person."""
     config = str(served.folder / "throughgate.toml")
     started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "decisions", *words, "--config", config,
+        *quick(), "decisions", *words, "--config", config,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = (part.decode() for part in await started.communicate())

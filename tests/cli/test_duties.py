@@ -2,16 +2,17 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.quick import command as quick
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples" / "duties"
 
 
 def throughgate(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway", *(str(word) for word in words)]
+    command = [*quick(), *(str(word) for word in words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from gateway.model.kinds import type_of
 from tests import canaries
 from tests.gateway_in_process import Gateway, gateway, planned_release
 from tests.store.stores import column
+from tests.support.quick import command as quick
 
 OTHER_NOMS, CRN = "Z0601ZZ", "Z000601"
 SAYING = ("--by", "registry-desk", "--reason", "Canary-because of the photographs")
@@ -31,7 +31,7 @@ class Desk:
         """Run a command; whatever it prints holds no mark of a person and no reason."""
         config = str(self.served.folder / "throughgate.toml")
         started = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", *words, "--config", config,
+            *quick(), *words, "--config", config,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip

@@ -5,7 +5,6 @@ import csv
 import json
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from gateway.disclosure_log.entry import OPERATIONS
 from tests import canaries
 from tests.gateway_in_process import gateway, planned_release, police, serving
+from tests.support.quick import command as quick
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "policies"
@@ -23,7 +23,7 @@ PERSONAL = (canaries.NAME, canaries.NOMS, canaries.PNC, canaries.NHS_NUMBER)
 
 
 def throughgate(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway", "policy", *(str(word) for word in words)]
+    command = [*quick(), "policy", *(str(word) for word in words)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, cwd=cwd, check=False
     )
@@ -322,7 +322,7 @@ def test_replay_compares_only_events_since_a_day(instance: Path, other: Path) ->
 
 
 def test_a_reader_who_has_seen_enough_is_no_trouble() -> None:
-    command = [sys.executable, "-m", "gateway", "policy", "prove"]
+    command = [*quick(), "policy", "prove"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
         assert started.stdout is not None
         assert started.stderr is not None

@@ -4,7 +4,6 @@ import asyncio
 import csv
 import io
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from gateway.instance import CONFIG_NAME, create
 from gateway.model.kinds import type_of
 from tests import canaries
 from tests.gateway_in_process import URN, Gateway, gateway
+from tests.support.quick import command as quick
 
 OTHER_NOMS = "Z0007ZZ"
 
@@ -43,7 +43,7 @@ T1,Total,Total,5486
 
 
 def stats(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gateway", "stats", *(str(word) for word in words)]
+    command = [*quick(), "stats", *(str(word) for word in words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -28,8 +28,7 @@ from gateway.console.own import ConsoleOwn
 from gateway.console.page import ConsoleRoute
 from gateway.console.session import COOKIE, Sessions
 from gateway.directory import Directory
-from gateway.disclosure_log.checkpoint import parse_keys
-from gateway.instance import CONFIG_NAME, VKEY_NAME, create, load_law, opened
+from gateway.instance import CONFIG_NAME, VKEY_NAME, create, load_keys, load_law, opened
 from gateway.law import Law
 from gateway.model.ids import AgencyName
 from gateway.model.party import Agency, Recipient
@@ -259,6 +258,28 @@ async def stage(
             yield staged
 
 
+@contextlib.asynccontextmanager
+async def another_worker(staged: Stage, pages: PagesOf) -> AsyncIterator[Stage]:
+    """Serve the same gateway a second time, with a store of its own, until the block ends."""
+    keys = load_keys(staged.config)
+    store = await Store.open(
+        staged.config.path(staged.config.instance.database),
+        key_encryption_key=keys.key_encryption_key,
+        log_key=keys.log_key,
+        on_fatal=lambda _code: None,
+        slot=1,
+        slots=2,
+    )
+    try:
+        with loopback() as listening:
+            async with _served(
+                staged.folder, staged.config, store, listening, pages, now=staged.now
+            ) as other:
+                yield other
+    finally:
+        await store.close()
+
+
 def loopback() -> socket.socket:
     """Return a socket that listens on loopback."""
     return socket.create_server(("127.0.0.1", 0))
@@ -288,16 +309,21 @@ def _law() -> Law:
 
 @contextlib.asynccontextmanager
 async def _served(
-    folder: Path, config: Config, store: Store, listener: socket.socket, pages: PagesOf
+    folder: Path,
+    config: Config,
+    store: Store,
+    listener: socket.socket,
+    pages: PagesOf,
+    *,
+    now: Clock | None = None,
 ) -> AsyncIterator[Stage]:
-    now = Clock()
+    now = now or Clock()
     law = _law()
     own = ConsoleOwn(
         config=config,
         store=store,
         directory=Directory(store.reader, law.catalogues),
         law=law,
-        verifiers=parse_keys((folder / VKEY_NAME).read_text()),
         now=now,
         new_id=clock.new_id,
         random_bytes=os.urandom,

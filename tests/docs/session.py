@@ -12,6 +12,7 @@ import aiohttp
 
 from tests.docs.pages import Block
 from tests.support.node import node_package
+from tests.support.quick import shim
 
 ADDRESS = "127.0.0.1:8080"  # where every page says the gateway listens
 _LIMIT_S = 60
@@ -83,7 +84,7 @@ class Session:
         )
 
     def _environment(self) -> Mapping[str, str]:
-        path = f"{_BIN}{os.pathsep}{os.environ['PATH']}"
+        path = os.pathsep.join([str(shim()), str(_BIN), os.environ["PATH"]])
         return {"PATH": path, "HOME": str(self._folder), "LANG": "C.UTF-8", "NO_COLOR": "1"}
 
     def _move_ports(self) -> None:

@@ -1,11 +1,12 @@
 """The command line, run as its users run it: another process beside the tests."""
 
 import asyncio
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from tests.support.quick import command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +26,7 @@ class Done:
 async def throughgate(*words: object) -> Done:
     """Run a command to its end; nothing that it meets may end in a traceback."""
     started = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "gateway",
+        *command(),
         *map(str, words),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -163,6 +163,8 @@ def _page(own: ConsoleOwn, reading: Reading, found: Verified | None) -> Shown:
             ["Index is behind by", f"{words.number(log.lag)} entries"],
         ],
         "behind": behind,
+        "forked": behind is not None and behind.size <= log.size,
+        "next_origin": epoch.next_origin(connection, own.config.instance.name),
         "keys": [str(one) for one in own.verifiers],
         "checkpoints": [words.number(size) for size, _ in newest],
         "newest_note": newest[0][1] if newest else "",

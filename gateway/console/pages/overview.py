@@ -58,6 +58,7 @@ def values(own: ConsoleOwn) -> Mapping[str, object]:
         "oldest": oldest,
         "oldest_when": words.when(oldest.decided_at) if oldest else "",
         "log_rows": _log_rows(log),
+        "behind": own.store.behind is not None,
         "keys": [[one.endpoint, warning(one)] for one in warned[:_WARNED]],
         "keys_more": max(len(warned) - _WARNED, 0),
     }
