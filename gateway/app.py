@@ -93,10 +93,7 @@ async def running(
         if not standing.read_only:
             await store.commit(noted)
         links = links_of(config, store.sealed)
-        traces = traces_of(
-            config.telemetry, instance=config.instance.name, key=store.sealed.derive("traces")
-        )
-        closing.push_async_callback(asyncio.to_thread, traces.close)
+        traces = _traces(config, store, closing)
         own = Own(
             config=config,
             keys=keys,
@@ -131,16 +128,20 @@ async def running(
             _routes(own, pipeline, adapters, answering, channels, (gauges, exposition))
         )
         loops = {**feeds.loops, **channels.loops, "incidents": incidents.run}
-        if slots > 1:
-            loops["metrics"] = exposition.run
-        if standing.read_only:
-            loops["note-rulebook"] = standing.noting(noted)
-        if slot == 0:
-            loops |= loops_of_one(own, deliverer, incidents, closing)
+        loops |= {"metrics": exposition.run} if slots > 1 else {}
+        loops |= {"note-rulebook": standing.noting(noted)} if standing.read_only else {}
+        loops |= loops_of_one(own, deliverer, incidents, closing) if slot == 0 else {}
         await pipeline.start(beside=loops)
         closing.push_async_callback(pipeline.stop)
         _LOG.info("serving", rulebook=law.rulebook.digest, slot=slot, workers=slots)
         yield application
+
+
+def _traces(config: Config, store: Store, closing: contextlib.AsyncExitStack) -> Traces:
+    key = store.sealed.derive("traces")
+    traces = traces_of(config.telemetry, instance=config.instance.name, key=key)
+    closing.push_async_callback(asyncio.to_thread, traces.close)
+    return traces
 
 
 def _routes(

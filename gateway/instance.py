@@ -250,12 +250,15 @@ def high_water_of(config: Config) -> HighWater:
 
 def note_published(config: Config, store: Store) -> None:
     """Remember the newest checkpoint, and let `log.vkey` name whatever signs now."""
-    if store.behind is not None:
-        return
-    keep_verifiers(config, store.signers())
     note = store.latest_checkpoint()
-    if note is not None:
-        high_water_of(config).keep(note)
+    if note is not None and store.behind is None:
+        keep_published(config, store.signers(), note)
+
+
+def keep_published(config: Config, signers: Sequence[LogKey], note: str) -> None:
+    """Keep a checkpoint that is published, and who signed it. Writes files, and reads no store."""
+    keep_verifiers(config, signers)
+    high_water_of(config).keep(note)
 
 
 def verifiers_of(config: Config) -> tuple[VerifierKey, ...]:

@@ -2,7 +2,7 @@
 what it cannot show of it, after a restore, holds it back until two persons acknowledged the gap."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -10,8 +10,8 @@ import apsw
 import structlog
 
 from gateway.config import Config
-from gateway.disclosure_log.checkpoint import Checkpoint, parse_checkpoint
-from gateway.instance import high_water_of, note_published
+from gateway.disclosure_log.checkpoint import Checkpoint, LogKey, parse_checkpoint
+from gateway.instance import high_water_of, keep_published
 from gateway.store import epoch
 from gateway.store.approvals import Approval, CarryOut, SubjectGone
 from gateway.store.group_commit import Staged, Unit
@@ -57,10 +57,14 @@ class Standing:
         """Remember what is published, every second, until cancelled; and then once more."""
         try:
             while True:
-                await asyncio.to_thread(self._look, self._store.latest_checkpoint())
+                note = self._unkept()
+                if note is not None:
+                    await asyncio.to_thread(self._keep, self._store.signers(), note)
                 await asyncio.sleep(self._every_s)
         finally:
-            self._look(self._store.latest_checkpoint())
+            note = self._unkept()
+            if note is not None:
+                self._keep(self._store.signers(), note)
 
     async def on_behind(self, size: int) -> None:
         """Hold the log back if it is smaller than what a witness has of it.
@@ -123,11 +127,14 @@ class Standing:
 
         return run
 
-    def _look(self, note: str | None) -> None:
-        if note is None or note == self._kept:
-            return
+    def _unkept(self) -> str | None:
+        """Return the newest checkpoint, if it is yet to be kept. Reads the store: on its thread."""
+        note = self._store.latest_checkpoint()
+        return None if note == self._kept or self.read_only else note
+
+    def _keep(self, signers: Sequence[LogKey], note: str) -> None:
         try:
-            note_published(self._config, self._store)
+            keep_published(self._config, signers, note)
         except (OSError, StoreUnavailable) as error:
             _LOG.error("published checkpoint not kept", error=type(error).__name__)
         else:

@@ -49,7 +49,6 @@ ITSELF: Final = {
     "gateway.gauges.Gauges.families": "counts",
     "gateway.cli.deliveries.retry": "each delivery set going is an entry; shows how many",
     "gateway.cli.deliveries.recover": "each delivery set going is an entry; shows how many",
-    "gateway.demo.story.run": "the demonstration, about nobody there is",
     "gateway.console.pages.overview.values": "counts, and the reference of one alert",
     "gateway.console.pages.people_tasks._listing": "kinds, recipients and rules; no person",
     "gateway.console.pages.deliveries._listing": "where deliveries stand; no person",

@@ -12,6 +12,7 @@ from gateway.console.own import ConsoleOwn
 from gateway.console.page import Download
 from gateway.console.pages import words
 from gateway.store import sqlite
+from gateway.trusted_witnesses import witness_keys
 
 EXPORTS: Final[Mapping[str, str]] = {"csv": "CSV", "pdf": "PDF", "zip": "ZIP with proofs"}
 _ROWS: Final = 100  # shown on one page; a file has them all
@@ -84,7 +85,8 @@ def _packed(own: ConsoleOwn, answer: Answer) -> Pack:
     """Return the pack, made with a reader of its own: it runs beside the event loop."""
     reader = sqlite.open_reader(own.store.path)
     try:
-        return pack_of(answer, reader, own.verifiers, now=own.now())
+        witnesses = [str(key) for key in witness_keys(own.config)]
+        return pack_of(answer, reader, own.verifiers, now=own.now(), witnesses=witnesses)
     finally:
         reader.close()
 
