@@ -209,7 +209,7 @@ def loops_of_one(
         "escalate": own.standing.while_whole(escalator.run),
         "watch-keys": own.standing.while_whole(watch.run),
         "standing": own.standing.run,
-        "index-log": partial(keep_indexed, own.store.commit),
+        "index-log": partial(keep_indexed, own.store.commit, own.store.reader),
         "approvals": own.standing.while_whole(partial(_lapse_approvals, own)),
     }
     if config.witness is not None:

@@ -26,6 +26,8 @@ __all__ = ["CONTROLLER", "Found", "Query", "Term", "catch_up", "search", "start_
 CONTROLLER: Final = "controller"  # term: the agency that posted the event an entry is about
 AT_ONCE: Final = 128  # entries in one turn: what waits for the writer waits this long
 LOOK_EVERY_S: Final = 1.0
+TURNS: Final = 16  # between two looks, while the log rests
+FAR_BEHIND: Final = 50_000  # entries: a second of looking at them one by one
 _COUNTED: Final = (256, 2048, 16_384)  # how far is counted to tell a rare term from common ones
 _PAGE: Final = 256  # entries read at a time
 _TICK: Final = timedelta(milliseconds=1)  # entries are no more precise
@@ -66,7 +68,7 @@ def search(
         limit: At least 1.
     """
     with connection:
-        size = connection.execute("SELECT size FROM log_head").get or 0
+        size = _size(connection)
         bound = size if after is None else min(after, size)
         found = list(islice(_matching(connection, query, bound), limit + 1))
     more = len(found) > limit
@@ -102,14 +104,32 @@ def start_anew() -> Unit[None]:
 
 
 async def keep_indexed(
-    commit: Callable[[Unit[int]], Awaitable[int]], *, every_s: float = LOOK_EVERY_S
+    commit: Callable[[Unit[int]], Awaitable[int]],
+    reader: apsw.Connection,
+    *,
+    every_s: float = LOOK_EVERY_S,
 ) -> None:
-    """Index what is committed, for as long as this runs: one worker does it for all."""
+    """Index what is committed, for as long as this runs: one worker does it for all.
+
+    While the log grows fast it waits, for the writer has better to do and whoever searches looks at
+    the rest one by one; but not until that would take them long.
+    """
     while True:
-        done = 0
+        before = _size(reader)
+        await asyncio.sleep(every_s)
+        size = _size(reader)
+        if size - before < AT_ONCE:
+            turns = TURNS
+        else:
+            turns = TURNS // 4 if size - _indexed(reader) > FAR_BEHIND else 0
         with suppress(StoreUnavailable):  # no space, or busy: whoever writes says so
-            done = await commit(catch_up())
-        await asyncio.sleep(0 if done == AT_ONCE else every_s)
+            for _ in range(turns):
+                if await commit(catch_up()) < AT_ONCE:
+                    break
+
+
+def _size(connection: apsw.Connection) -> int:
+    return int(connection.execute("SELECT size FROM log_head").get or 0)
 
 
 def _indexed(connection: apsw.Connection) -> int:

@@ -201,7 +201,7 @@ async def test_it_is_kept_up_by_a_loop_that_logs_nothing(tmp_path: Path) -> None
     path = tmp_path / "throughgate.db"
     async with opened(path) as store:
         await store.commit(logging(*(body() for _ in range(300))))
-        loop = asyncio.create_task(log_index.keep_indexed(store.commit, every_s=0.01))
+        loop = asyncio.create_task(log_index.keep_indexed(store.commit, store.reader, every_s=0.01))
         await _indexed(store, 300)
         await store.commit(logging(body("later")))
         await _indexed(store, 301)
