@@ -223,6 +223,46 @@ async def test_an_instance_whose_log_and_webhooks_are_signed_in_a_token(tmp_path
         assert (served.folder / "log.vkey").read_text().strip() in out
 
 
+async def test_the_key_of_the_log_is_rotated_in_a_token_while_it_serves(tmp_path: Path) -> None:
+    hsm = soft_hsm()
+    hsm.add("rotating")
+    token = hsm.token("rotating")
+    for label in ("log-2026", "log-2027"):
+        signing_pair(token, label, edwards=True)
+    place = (
+        f'[keys.pkcs11]\nmodule = "{hsm.module}"\ntoken = "rotating"\npin_file = "{hsm.pin_file}"\n'
+    )
+    old = '[keys.log]\nprovider = "pkcs11"\nkey = "log-2026"\n'
+    new = (
+        '[keys.log]\nprovider = "pkcs11"\nkey = "log-2027"\n'
+        '[[keys.log.retiring]]\nprovider = "pkcs11"\nkey = "log-2026"\n'
+    )
+    async with gateway(tmp_path / "i", sections=place + old) as served:
+        desk = Desk(served)
+        await desk.post(1)
+        assert (await desk.run("log", "rotate-key", "--by", "ops-1"))[0] == 2, "no second key yet"
+        config = served.folder / "throughgate.toml"
+        config.write_text(config.read_text("utf-8").replace(old, new), "utf-8")
+        code, _, err = await desk.run("log", "rotate-key", "--by", "ops-1")
+        assert code == 0, err
+        await desk.post(2)
+        assert signatures(served) == 2, "the serving gateway signs with both"
+        assert (await desk.run("log", "rotate-key", "--finish", "--by", "ops-1"))[0] == 0
+        await desk.post(3)
+        assert signatures(served) == 1
+        assert (await desk.run("log", "verify"))[0] == 0
+        actions = [one["action"] for one in served.entries("log-key")]
+        assert actions == ["added", "retired"]
+
+
+def signatures(served: Gateway) -> int:
+    """Return how many keys signed the newest checkpoint."""
+    notes = column(
+        served.folder / "throughgate.db", "SELECT note FROM log_checkpoint ORDER BY size"
+    )
+    return str(notes[-1]).count("\u2014 ")
+
+
 @pytest.mark.parametrize(
     "sections",
     [
