@@ -2,6 +2,7 @@
 what it cannot show of it, after a restore, holds it back until two persons acknowledged the gap."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -19,6 +20,7 @@ from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
 
 EVERY_S: Final = 1.0
+LOOKED_FOR_S: Final = 0.1  # each attempt asks, and asking reads the database
 
 Loop: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
@@ -33,11 +35,17 @@ class Standing:
         self._config = config
         self._every_s = every_s
         self._kept: str | None = None
+        self._looked_at = float("-inf")
+        self._behind = False
 
     @property
     def read_only(self) -> bool:
-        """Whether nothing is taken, decided, delivered or signed now. Reads the database."""
-        return self._store.behind is not None
+        """Whether nothing is taken, decided, delivered or signed now, as of a moment ago. Whatever
+        is committed meanwhile is refused by the writer, which looks each time."""
+        at = time.monotonic()
+        if at - self._looked_at > LOOKED_FOR_S:
+            self._looked_at, self._behind = at, self._store.behind is not None
+        return self._behind
 
     @property
     def missing(self) -> Checkpoint | None:
@@ -85,6 +93,7 @@ class Standing:
         _LOG.critical("log behind what was published", count=size)
         known = Checkpoint(origin=origin, size=size, root=epoch.UNKNOWN_ROOT)
         await self._store.commit(_mark(known))
+        self._behind = True
 
     async def once_whole(self, unit: Unit[None]) -> None:
         """Commit a unit now, or as soon as the log is whole: that may take days."""
