@@ -63,7 +63,8 @@ def load() -> Assets | None:
     except FileNotFoundError:
         return None
     module = _asset("govuk-frontend.js", "text/javascript", _SOURCE_MAP.sub("", frontend))
-    script = _read("static/console.js").replace("./govuk-frontend.js", module.path)
+    own = _read("static/console.js").replace("./govuk-frontend.js", module.path)
+    script = (files("gateway.pages") / "static/passkeys.js").read_text("utf-8") + own
     return Assets(
         style=_asset("govuk-frontend.css", "text/css", _without_the_crown(style)),
         own_style=_asset("console.css", "text/css", _read("static/console.css")),
