@@ -1,15 +1,25 @@
-"""`python -m bench`: policy, adapters, ceiling and journey in one run; exit 1 if something did not
-add up. `python -m bench adapters` measures those alone."""
+"""`python -m bench`: policy, adapters, log, console, ceiling and journey in one run; exit 1 if
+something did not add up. `python -m bench adapters`, `log` or `console` measures that alone."""
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
-from bench import adapters, policy
+from bench import adapters, console, log, policy
 from bench.machine import describe
 from bench.problem import NotMeasured
 from bench.rounds import Figures, Plan, compare
+
+_ALONE: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
+    "adapters": adapters.main,
+    "log": log.main,
+    "console": console.main,
+}
+# What the whole run can afford; alone, they go up to a million.
+_LOG: Final = log.Plan(sizes=(10_000, 100_000), checked=100_000)
+_CONSOLE: Final = console.Plan(entries=100_000, persons=10_000)
 
 
 def main() -> int:
@@ -17,6 +27,8 @@ def main() -> int:
     try:
         print("\n".join(policy.lines(policy.measure(policy.Plan()))), flush=True)
         print("\n".join(adapters.lines(adapters.measure(adapters.Plan()))), flush=True)
+        print("\n".join(log.lines(log.measure(_LOG))), flush=True)
+        print("\n".join(console.lines(console.measure(_CONSOLE))), flush=True)
         with tempfile.TemporaryDirectory(prefix="throughgate-bench-") as folder:
             ceiling, journey = compare(Plan(), Path(folder))
     except NotMeasured as error:
@@ -38,4 +50,5 @@ def lines(ceiling: Figures, journey: Figures) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(adapters.main(sys.argv[2:]) if sys.argv[1:2] == ["adapters"] else main())
+    alone = _ALONE.get("".join(sys.argv[1:2]))
+    sys.exit(alone(sys.argv[2:]) if alone else main())

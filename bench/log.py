@@ -1,7 +1,7 @@
 """The disclosure log as it grows: appending, proving, searching, checking it whole, starting up.
 
-One process, the real writer, fsync as the gateway has it. `python -m bench.log` measures this
-alone, up to 10^6 entries; `python -m bench.log 10000 100000` at sizes of your own.
+One process, the real writer, fsync as the gateway has it. `python -m bench log` measures this
+alone, up to 10^6 entries; `python -m bench log 10000 100000` at sizes of your own.
 """
 
 import asyncio

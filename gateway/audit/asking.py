@@ -7,11 +7,13 @@ Source: DPA 2018 s.62(1)(c) and (2) (consultation: who, when, justification), s.
 may be used for).
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import apsw
@@ -24,7 +26,7 @@ from gateway.disclosure_log.checkpoint import VerifierKey
 from gateway.law import Law
 from gateway.model.decision import Reason
 from gateway.model.ids import AgencyName, PersonRef, RecipientId
-from gateway.store import justifications, merges
+from gateway.store import justifications, merges, sqlite
 from gateway.store.erasure import is_erased
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.log_index import CONTROLLER, Query, Term
@@ -89,6 +91,11 @@ class Asking:
         """The newest signed checkpoint: its size and its note."""
         row: Any = self.reader.execute(_CHECKPOINT).fetchone()
         return (0, "") if row is None else (int(row[0]), str(row[1]))
+
+    @cached_property
+    def found(self) -> dict[str, Any]:
+        """What was found out of this snapshot before, by what was looked for."""
+        return {}
 
     def records(self, person: PersonRef) -> tuple[PersonRef, ...]:
         """Return every record that is this person now."""
@@ -159,13 +166,17 @@ class Question:
     about: Mapping[str, str] = field(default_factory=dict)  # references; others are not logged
 
 
-async def answer(question: Question, asking: Asking, commit: Commit) -> Answer | Reason:
+async def answer(
+    question: Question, asking: Asking, commit: Commit, *, beside: Path | None = None
+) -> Answer | Reason:
     """Log that a question is asked, wait until that is durable, and only then answer it.
 
     Args:
         question: What is asked.
         asking: By whom and why; its directory is taken as it is.
         commit: Commits one unit of work.
+        beside: The database, to be read by another connection in a thread of its own: what takes
+            long to answer then holds up nobody. None: read by the connection of `asking`.
 
     Returns:
         The answer, or why none is given; then nothing was read, and nothing logged.
@@ -179,9 +190,23 @@ async def answer(question: Question, asking: Asking, commit: Commit) -> Answer |
     index: list[int] = []
     await commit(_consultation(question, asking, index))
     logged = replace(asking, logged=index[0])
+    if beside is not None:
+        return await asyncio.to_thread(_answered_beside, question, logged, beside)
+    return _answered(question, logged)
+
+
+def _answered(question: Question, logged: Asking) -> Answer:
     with logged.reader:  # one snapshot
         found = question.ask(logged)
     return found  # noqa: RET504 - apsw's exit might swallow, as far as its types say
+
+
+def _answered_beside(question: Question, logged: Asking, path: Path) -> Answer:
+    reader = sqlite.open_reader(path)
+    try:
+        return _answered(question, replace(logged, connection=reader))
+    finally:
+        reader.close()
 
 
 def _refused(question: Question, asking: Asking) -> Reason | None:
@@ -212,7 +237,7 @@ def _consultation(question: Question, asking: Asking, index: list[int]) -> Unit[
         if said:
             mac = justifications.digest(asking.sealed, said)
             if question.person is not None and _keeps_words(connection, question.person):
-                justifications.keep(connection, asking.sealed, question.person, said)
+                justifications.keep_if_it_opens(connection, asking.sealed, question.person, said)
         agencies = sorted(asking.scope.agencies)
         logged = entry.question(
             at=asking.now,

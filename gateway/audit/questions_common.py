@@ -126,9 +126,13 @@ class Fate:
 
 
 def fate(asking: Asking, alert: str) -> Fate:
-    """Return what became of an alert."""
-    found = search(asking.reader, Query(terms=(("alert", alert),)), limit=_CHAIN)
-    return Fate(chain=tuple(one for one in reversed(found.entries) if asking.sees(one[1])))
+    """Return what became of an alert; looked up once for each answer."""
+    known: Fate | None = asking.found.get(alert)
+    if known is None:
+        found = search(asking.reader, Query(terms=(("alert", alert),)), limit=_CHAIN)
+        known = Fate(chain=tuple(one for one in reversed(found.entries) if asking.sees(one[1])))
+        asking.found[alert] = known
+    return known
 
 
 def standing(asking: Asking, alert: str, of: Fate) -> str:

@@ -28,6 +28,10 @@ from gateway.audit.reading import (
 from gateway.model.decision import Reason
 from gateway.model.ids import AlertId, PersonRef, RecipientId
 from gateway.model.person import StatedGroup
+from gateway.store.erasure import is_erased
+from gateway.store.merges import root
+from gateway.store.sealed import open_facts
+from keys.problem import KeyProblem
 from policies.log_use import recipients_for_subject
 
 LETTER: Final = (
@@ -51,6 +55,11 @@ INTERNAL: Final = (
 )
 
 
+_CLOSED: Final = Reason(
+    code="record-closed",
+    text="The record of this person does not open, so a sender's restriction cannot be seen. Ask"
+    " those who stated the facts.",
+)
 _ALL: Final = 1_000_000  # disclosures about one person: every one there is
 
 
@@ -136,6 +145,25 @@ def restrictions(restrict: Mapping[AlertId, Ground]) -> dict[str, str]:
     """Return the restrictions as `Question.about` takes them: references, under their grounds."""
     ordered = sorted(restrict.items())
     return {f"restricted-{ground}-{n}": alert for n, (alert, ground) in enumerate(ordered, 1)}
+
+
+def facts_held(asking: Asking, person: PersonRef, *, decided: bool) -> Mapping[str, StatedGroup]:
+    """Return what is held of a person now: a sender may have restricted what they are shown.
+
+    Raises:
+        Undecided: it does not open, so nobody can see whether one did, and `decided` is False.
+        NotLogged: as `Asking.reader`.
+    """
+    top = root(asking.reader, person)
+    if is_erased(asking.reader, top):
+        return {}
+    sealed = asking.reader.execute("SELECT facts FROM person WHERE ref = ?", (top,)).get
+    try:
+        return open_facts(asking.sealed.key_of(asking.reader, top), top, sealed).facts
+    except KeyProblem:
+        if decided:
+            return {}
+        raise Undecided(_CLOSED) from None
 
 
 def _told(asking: Asking, person: PersonRef) -> tuple[Logged, ...]:

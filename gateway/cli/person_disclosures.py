@@ -3,20 +3,22 @@
 Source: DPA 2018 s.45(2)(c) (recipients), s.45(4)-(6) (restrictions, and how little they say).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.audit.answer import Answer
 from gateway.audit.asking import NOBODY, Asking, Question
-from gateway.audit.subject_access import Ground, Undecided, disclosures_of, restrictions
+from gateway.audit.subject_access import (
+    Ground,
+    Undecided,
+    disclosures_of,
+    facts_held,
+    restrictions,
+)
 from gateway.cli.audit import Asker, Form, asked
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.cli.person import named
-from gateway.model.ids import AlertId, PersonRef
-from gateway.model.person import StatedGroup
-from gateway.store.erasure import is_erased
-from gateway.store.merges import root
-from gateway.store.sealed import open_facts
+from gateway.model.ids import AlertId
 
 __all__ = ["Asker", "Form", "disclosures"]
 
@@ -54,7 +56,7 @@ def disclosures(
                 found,
                 sar=sar,
                 restrict=kept,
-                facts=_facts(logged, found) if found else None,
+                facts=facts_held(logged, found, decided=decided) if sar and found else None,
                 decided=decided,
             )
 
@@ -72,12 +74,3 @@ def _restriction(text: str) -> tuple[AlertId, Ground]:
     if alert.startswith("alt_") and ground in set(Ground):
         return AlertId(alert), Ground(ground)
     raise Trouble(f"--restrict: ALERT=GROUND, GROUND one of {', '.join(Ground)}")
-
-
-def _facts(asking: Asking, ref: PersonRef) -> Mapping[str, StatedGroup]:
-    """Return what is held of a person now: a sender may have restricted what they are shown."""
-    top = root(asking.reader, ref)
-    if is_erased(asking.reader, top):
-        return {}
-    sealed = asking.reader.execute("SELECT facts FROM person WHERE ref = ?", (top,)).get
-    return open_facts(asking.sealed.key_of(asking.reader, top), top, sealed).facts

@@ -107,8 +107,7 @@ class Answers:
         """Return that nothing is done while the log is behind, and where that is explained."""
         values = {
             "paragraphs": (
-                "Nothing was changed, and nothing was read. The log is behind what was published "
-                "of it, so nothing new can be logged now.",
+                "Nothing was changed, and nothing was read. The log is behind what was published.",
                 "The page of the log says what happened and what to do.",
             ),
             "link": "/console/log",

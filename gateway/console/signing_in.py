@@ -21,7 +21,13 @@ from gateway.console.own import ConsoleOwn
 from gateway.console.page import Shown
 from gateway.console.patience import Patience
 from gateway.console.session import Sessions, drop_cookies, set_cookie, set_door
-from gateway.console.transaction import LASTS, Transaction, drop_transaction, opened, set_transaction
+from gateway.console.transaction import (
+    LASTS,
+    Transaction,
+    drop_transaction,
+    opened,
+    set_transaction,
+)
 from gateway.model.staff import Staff, StaffId
 from gateway.second_factor import user_handle
 from gateway.store import sessions as session_store

@@ -59,7 +59,7 @@ def logged(asked: Asked, seen: Seen[T], now: datetime) -> Unit[T]:
     def unit(connection: apsw.Connection) -> Staged[T]:
         if asked.why and seen.person is not None:
             sealed, words = asked.why
-            justifications.keep(connection, sealed, seen.person, words)
+            justifications.keep_if_it_opens(connection, sealed, seen.person, words)
         return Staged(seen.result, [body])
 
     return unit

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
 import apsw
-import orjson
 
 from gateway.disclosure_log import entry
 from gateway.model.ids import AlertId, EndpointId, RecipientId
 from gateway.model.party import ChannelName, Form
+from gateway.store import log_index
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.outbox import Key, State
 from gateway.store.times import milliseconds, moment
@@ -97,20 +97,21 @@ def ways_of(connection: apsw.Connection, alert: AlertId) -> list[Delivery]:
 
 
 def story_of(connection: apsw.Connection, alert: AlertId) -> list[dict[str, Any]]:
-    """Return what the disclosure log says of an alert after its disclosure, in order. Reads only.
+    """Return what the log says of an alert after its disclosure, in order. Reads only."""
+    query = log_index.Query(terms=(("alert", alert),))
+    found: list[dict[str, Any]] = []
+    after: int | None = None
+    while True:
+        page = log_index.search(connection, query, after=after, limit=_PAGE)
+        found += [one for _, one in page.entries]
+        after = page.next
+        if after is None:
+            break
+    found.reverse()
+    return [one for one in found if one.get("alert") == alert and one["op"] in _STORY]
 
-    Reads every later entry of the log.
-    """
-    rows = connection.execute(
-        "SELECT body FROM log_entry"
-        " WHERE idx > (SELECT min(leaf_index) FROM outbox WHERE alert = ?1)"
-        " AND instr(body, CAST(?1 AS BLOB)) ORDER BY idx",
-        (alert,),
-    )
-    entries = [orjson.loads(body) for (body,) in rows]
-    return [one for one in entries if one.get("alert") == alert and one["op"] in _STORY]
 
-
+_PAGE: Final = 1000
 _STORY: Final = frozenset({"attempt", "receipt", "sealing", "acknowledgement", "escalation"})
 _SELECT: Final = (
     "SELECT alert, endpoint, recipient, channel, form, message, step, state, attempts, reason,"
@@ -159,7 +160,7 @@ def dead_letters(
     replaced by newer news since, nor about a person who was erased. Reads only.
     """
     rows = connection.execute(
-        _DEAD,
+        _DEAD if alert is None else _DEAD_OF,
         {
             "alert": alert,
             "endpoint": endpoint,
@@ -169,19 +170,27 @@ def dead_letters(
     return [(AlertId(id_), EndpointId(over)) for id_, over in rows]
 
 
-_FAILED: Final = (
-    "(outbox.state IN ('rejected', 'dead') OR (outbox.state = 'accepted'"
-    " AND outbox.receipt = 'failed'))"
-)
+_GIVEN_UP: Final = "outbox.state IN ('rejected', 'dead')"
+_REPORTED: Final = "outbox.state = 'accepted' AND outbox.receipt = 'failed'"
+_FAILED: Final = f"({_GIVEN_UP} OR ({_REPORTED}))"
 _STANDS: Final = "alert.recalled = 0 AND alert.held IS NOT NULL"
+_LETTER: Final = (
+    "SELECT outbox.alert, outbox.endpoint,"  # noqa: S608 - constants
+    " coalesce(outbox.receipt_at, outbox.settled_at) AS failed_at"
+    " FROM outbox CROSS JOIN alert ON alert.id = outbox.alert"
+    f" WHERE {_STANDS} AND (:endpoint IS NULL OR outbox.endpoint = :endpoint)"
+    " AND (:since IS NULL OR failed_at >= :since)"
+    " AND NOT EXISTS (SELECT 1 FROM alert AS newer WHERE newer.supersedes = outbox.alert)"
+)
+_BY_AGE: Final = " ORDER BY failed_at, 1, 2"
+# Each of the two by an index of its own: what has not failed is never read.
 _DEAD: Final = (
-    "SELECT outbox.alert, outbox.endpoint"  # noqa: S608 - constants
-    " FROM outbox JOIN alert ON alert.id = outbox.alert"
-    f" WHERE {_FAILED} AND {_STANDS} AND (:alert IS NULL OR outbox.alert = :alert)"
-    " AND (:endpoint IS NULL OR outbox.endpoint = :endpoint)"
-    " AND (:since IS NULL OR coalesce(receipt_at, outbox.settled_at) >= :since)"
-    " AND outbox.alert NOT IN (SELECT supersedes FROM alert WHERE supersedes IS NOT NULL)"
-    " ORDER BY coalesce(receipt_at, outbox.settled_at), outbox.alert, outbox.endpoint"
+    f"SELECT alert, endpoint FROM ({_LETTER} AND {_GIVEN_UP}"  # noqa: S608 - constants
+    f" UNION ALL {_LETTER} AND {_REPORTED}){_BY_AGE}"
+)
+_DEAD_OF: Final = (
+    f"SELECT alert, endpoint FROM ({_LETTER} AND {_FAILED}"  # noqa: S608 - constants
+    f" AND outbox.alert = :alert){_BY_AGE}"
 )
 
 

@@ -126,12 +126,15 @@ def listing(
     connection: apsw.Connection, *, person: PersonRef | None = None, late: bool = False
 ) -> list[DutyRow]:
     """Return duties as last looked at, the earliest due first. Reads only."""
-    whose = None if person is None else root(connection, person)
+    where = ["clock <> '*'"]
+    if person is not None:
+        where.append("person = ?")
+    if late:
+        where.append("status LIKE 'late%'")
     found = connection.execute(
-        "SELECT person, clock, status, due, chased FROM duty WHERE clock <> '*'"
-        " AND (?1 IS NULL OR person = ?1) AND (NOT ?2 OR status LIKE 'late%')"
-        " ORDER BY due, person, clock",
-        (whose, late),
+        "SELECT person, clock, status, due, chased FROM duty"  # noqa: S608 - constants
+        f" WHERE {' AND '.join(where)} ORDER BY due, person, clock",
+        () if person is None else (root(connection, person),),
     )
     return [
         DutyRow(

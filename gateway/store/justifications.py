@@ -4,9 +4,14 @@ The log holds a keyed digest only, so erasing the person erases the words and no
 """
 
 import apsw
+import structlog
 
 from gateway.model.ids import PersonRef
 from gateway.store.sealed import SealedStore
+from keys.problem import KeyProblem
+from keys.providers.problem import ProviderProblem
+
+_LOG = structlog.get_logger()
 
 
 def digest(sealed: SealedStore, words: str) -> str:
@@ -26,6 +31,24 @@ def keep(connection: apsw.Connection, sealed: SealedStore, person: PersonRef, wo
         "INSERT OR IGNORE INTO justification (person, mac, sealed) VALUES (?, ?, ?)",
         (person, mac, blob),
     )
+
+
+def keep_if_it_opens(
+    connection: apsw.Connection, sealed: SealedStore, person: PersonRef, words: str
+) -> None:
+    """Keep the words; where the person's key is damaged, their digest in the log is all there is.
+
+    Nobody may be kept from reading what was disclosed by a key that is not needed for it. Writes.
+
+    Raises:
+        ProviderProblem: where keys live cannot be used now; asked again later, it may go.
+    """
+    try:
+        keep(connection, sealed, person, words)
+    except ProviderProblem:
+        raise
+    except KeyProblem as error:
+        _LOG.error("justification not kept", code=error.code)
 
 
 def words_of(

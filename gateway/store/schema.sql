@@ -53,6 +53,7 @@ CREATE TABLE person_identifier (
   kind   TEXT NOT NULL,
   person TEXT NOT NULL REFERENCES person (ref)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX person_identifier_person ON person_identifier (person, kind);
 
 -- Names with dates of birth, digested: they suggest to a human that two records are one person,
 -- and never join them.
@@ -73,6 +74,7 @@ CREATE TABLE person_merge (
   undone_by  TEXT                 -- event that undid it
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX person_merge_survivor ON person_merge (survivor);
+CREATE INDEX person_merge_absorbed ON person_merge (absorbed);
 
 -- What only a human may decide: whether two records are one person, or whether someone is told.
 CREATE TABLE task (
@@ -164,6 +166,7 @@ CREATE INDEX alert_event ON alert (event);
 CREATE INDEX alert_recipient ON alert (recipient, decided_at);
 CREATE INDEX alert_escalates ON alert (escalates) WHERE escalates IS NOT NULL;
 CREATE INDEX alert_reference ON alert (substr(id, -12));
+CREATE INDEX alert_supersedes ON alert (supersedes) WHERE supersedes IS NOT NULL;
 
 CREATE TABLE outbox (
   alert          TEXT NOT NULL,
@@ -212,6 +215,8 @@ CREATE INDEX outbox_waiting ON outbox (alert) WHERE state = 'waiting';
 CREATE INDEX outbox_event ON outbox (event);
 CREATE INDEX outbox_person ON outbox (person, decided_at);
 CREATE INDEX outbox_dead ON outbox (settled_at) WHERE state IN ('rejected', 'dead');
+CREATE INDEX outbox_failed ON outbox (receipt_at)
+  WHERE state = 'accepted' AND receipt = 'failed';
 
 -- What proves at a pick-up page that the reader is the recipient: a passkey or a TOTP secret.
 CREATE TABLE second_factor (

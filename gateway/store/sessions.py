@@ -78,9 +78,7 @@ def begin(
     return [*logged, begun.encode()]
 
 
-def use_once(
-    connection: apsw.Connection, mac: bytes, *, until: datetime, now: datetime
-) -> bool:
+def use_once(connection: apsw.Connection, mac: bytes, *, until: datetime, now: datetime) -> bool:
     """Take note that a proof was used; False: it was before, at this worker or another. Writes.
 
     Args:

@@ -4,14 +4,18 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import apsw
 import pytest
 from playwright.async_api import Page
 
+from gateway.disclosure_log.checkpoint import Checkpoint
 from gateway.model.reference import reference
+from gateway.store import epoch
 from gateway.store import staff as staff_store
+from gateway.store.group_commit import Staged
 from tests import canaries
 from tests.console.desk import PRISON, desk, dpo, told
-from tests.console.stage import Client, Stage
+from tests.console.stage import NAME, Client, Stage
 from tests.console.test_pages_running import OPERATORS, fail
 from tests.console.test_pages_tasks import another, ask
 from tests.support.browser import Seen, barriers, chromium, overflows, passkey_device
@@ -20,12 +24,26 @@ Look = Callable[[str], Awaitable[None]]
 
 WHY = "A subject access request"
 TOKEN = "A" * 22
+VIEW = {"width": 1000, "height": 900}
 
 
 @pytest.fixture
 async def made(tmp_path: Path) -> AsyncIterator[Stage]:
     async with desk(tmp_path / "instance") as staged:
         yield staged
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where the pictures of journeys go; with THROUGHGATE_SCREENSHOTS=docs, into the docs."""
+    return Path(os.environ.get("THROUGHGATE_SCREENSHOTS", str(tmp_path)))
+
+
+def taken(folder: Path, *names: str) -> None:
+    """Every picture is there."""
+    for name in names:
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+        assert (folder / name).stat().st_size > 10_000
 
 
 def kept_to_itself(made: Stage, seen: Seen) -> None:
@@ -45,15 +63,18 @@ async def signed_in_by_passkey(made: Stage, page: Page, id_: str) -> None:
     await page.get_by_role("heading", name="Overview").wait_for()
 
 
-async def test_a_dpo_signs_in_finds_reads_verifies_keeps_and_approves(made: Stage) -> None:
+async def test_a_dpo_signs_in_finds_reads_verifies_keeps_and_approves(
+    made: Stage, pictures: Path
+) -> None:
     _, entry = told(made)
     proposer = await dpo(made, "dpo-02")
     await proposer.post(
         "/console/approvals",
         {"kind": "erasure", "person": entry["person"], "reason": "court-order"},
     )
-    async with chromium() as (page, seen):
+    async with chromium(viewport=VIEW) as (page, seen):
         await signed_in_by_passkey(made, page, "dpo-01")
+        await page.screenshot(path=pictures / "console-overview.png")
         await page.get_by_role("link", name="Disclosures").click()
         await page.get_by_label("Person").fill(canaries.NOMS)
         await page.get_by_label("Why you need to look at this").fill(WHY)
@@ -67,6 +88,7 @@ async def test_a_dpo_signs_in_finds_reads_verifies_keeps_and_approves(made: Stag
         await page.get_by_role("button", name="read this disclosure").click()
         await page.get_by_role("heading", name="Proof that it was logged").wait_for()
         assert await page.get_by_text("Verified", exact=True).is_visible()
+        await page.screenshot(path=pictures / "console-disclosure.png")
         await page.get_by_text("The text of rule").first.click()
         assert await page.get_by_text("@id(").first.is_visible()
         await page.get_by_role("link", name="Approvals").click()
@@ -75,21 +97,27 @@ async def test_a_dpo_signs_in_finds_reads_verifies_keeps_and_approves(made: Stag
         await page.get_by_role("button", name="Decide").click()
         await page.get_by_text("Approved, and carried out.").wait_for()
     assert [one["person"] for one in made.entries("erasure")] == [entry["person"]]
+    taken(pictures, "console-overview.png", "console-disclosure.png")
     kept_to_itself(made, seen)
 
 
-async def test_an_operator_sets_a_dead_letter_going_without_javascript(made: Stage) -> None:
+async def test_an_operator_sets_a_dead_letter_going_without_javascript(
+    made: Stage, pictures: Path
+) -> None:
     _, entry = told(made)
     await fail(made)
     operator = await made.signed_in("operator")
-    async with chromium(java_script_enabled=False) as (page, seen):
+    async with chromium(java_script_enabled=False, viewport=VIEW) as (page, seen):
         await operator.lend_to(page)
         await page.goto(f"{made.public_url}/console")
         await page.get_by_role("link", name="Deliveries").click()
+        await page.get_by_role("link", name=reference(entry["alert"])).wait_for()
+        await page.screenshot(path=pictures / "console-deliveries.png")
         await page.get_by_role("link", name=reference(entry["alert"])).click()
         await page.get_by_role("button", name="Try again").click()
         await page.get_by_text("Nothing of it has failed finally.").wait_for()
     assert made.row("SELECT state FROM outbox WHERE alert = ?", entry["alert"]) == "pending"
+    taken(pictures, "console-deliveries.png")
     kept_to_itself(made, seen)
 
 
@@ -136,6 +164,7 @@ async def test_no_page_has_a_barrier_or_needs_scrolling_sideways(made: Stage) ->
         "/console/rulebook/rule?id=housing-release", "/console/rulebook/versions",
         "/console/approvals", "/console/statistics", "/console/log", "/console/auditors",
         "/console/evidence", "/console/evidence/breach", "/console/evidence/ropa",
+        "/console/evidence/subject-access", "/console/evidence/genuine",
     )  # fmt: skip
     visits = (
         (await dpo(made), auditors),
@@ -167,9 +196,25 @@ async def test_no_page_has_a_barrier_or_needs_scrolling_sideways(made: Stage) ->
                 await page.get_by_role("button", name="Decide").click()
                 await page.get_by_role("heading", name="There is a problem").wait_for()
                 await look("task, wrong")
+        await fall_behind(made)
+        await enter(page, visits[0][0])
+        for path in ("/console/log", "/console/approvals"):
+            await page.goto(made.public_url + path)
+            await look(f"{path}, behind")
     assert {state: one for state, one in found.items() if one} == {}
-    assert len(found) == len(auditors) + 3 + 4 + 2 + 7
+    assert len(found) == len(auditors) + 3 + 4 + 2 + 7 + 2
     kept_to_itself(made, seen)
+
+
+async def fall_behind(made: Stage) -> None:
+    """Let more have been published of the log than it has."""
+    known = Checkpoint(origin=NAME, size=1_000_000, root=bytes(32))
+
+    def unit(connection: apsw.Connection) -> Staged[None]:
+        epoch.mark_behind(connection, known)
+        return Staged(None, while_behind=True)
+
+    await made.store.commit(unit)
 
 
 async def enter(page: Page, client: Client) -> None:
@@ -212,21 +257,3 @@ async def results(page: Page, made: Stage, *, look_at: Look) -> None:
         await page.get_by_role("link", name="Look again").click()
     await page.get_by_text("more in some cases than in others").wait_for()
     await look_at("matrix")
-
-
-async def test_the_screenshots_in_the_docs_are_of_a_real_run(made: Stage, tmp_path: Path) -> None:
-    """With THROUGHGATE_SCREENSHOTS=docs, they are made anew."""
-    folder = Path(os.environ.get("THROUGHGATE_SCREENSHOTS", str(tmp_path)))
-    index, _ = told(made)
-    client = await dpo(made)
-    async with chromium(viewport={"width": 1000, "height": 900}) as (page, _):
-        await client.lend_to(page)
-        await page.goto(f"{made.public_url}/console")
-        await page.screenshot(path=folder / "console-overview.png")
-        await page.goto(f"{made.public_url}/console/disclosures/{index}")
-        await page.get_by_label("Why you need to look at this").fill(WHY)
-        await page.get_by_role("button", name="Continue").click()
-        await page.get_by_role("heading", name="Proof that it was logged").wait_for()
-        await page.screenshot(path=folder / "console-disclosure.png")
-    for name in ("console-overview.png", "console-disclosure.png"):
-        assert (folder / name).read_bytes().startswith(b"\x89PNG")

@@ -241,8 +241,8 @@ async def settled(page: Page) -> str:
 
 
 async def test_the_screenshot_in_the_docs_is_of_a_real_run(staged: Stage, tmp_path: Path) -> None:
-    """With THROUGHGATE_SCREENSHOT=docs/pick-up.png, it is made anew."""
-    file = Path(os.environ.get("THROUGHGATE_SCREENSHOT", str(tmp_path / "pick-up.png")))
+    """With THROUGHGATE_SCREENSHOTS=docs, it is made anew."""
+    file = Path(os.environ.get("THROUGHGATE_SCREENSHOTS", str(tmp_path))) / "pick-up.png"
     path = staged.path(await staged.alert())
     async with chromium(viewport={"width": 900, "height": 860}) as (page, _):
         await page.goto(staged.public_url + path)

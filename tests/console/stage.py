@@ -250,7 +250,8 @@ async def stage(
         )
         for agency in agencies:
             await register_agency(config, agency)
-        await register_recipients(config, list(recipients))
+        if told := list(recipients):
+            await register_recipients(config, told)
         async with (
             opened(config) as store,
             _served(folder, config, store, listening, pages) as staged,
@@ -303,7 +304,8 @@ async def _instance(folder: Path, sections: str) -> Config:
 
 
 @cache
-def _law() -> Law:
+def default_law() -> Law:
+    """Return the law that comes with the program."""
     return load_law(Config.model_validate({"instance": {"name": NAME}, "home": ".", "file": "x"}))
 
 
@@ -318,7 +320,7 @@ async def _served(
     now: Clock | None = None,
 ) -> AsyncIterator[Stage]:
     now = now or Clock()
-    law = _law()
+    law = default_law()
     own = ConsoleOwn(
         config=config,
         store=store,

@@ -43,8 +43,12 @@ def asking_of(own: ConsoleOwn, visitor: Visitor, why: str = "") -> Asking:
 
 
 async def ask(own: ConsoleOwn, visitor: Visitor, question: Question, why: str) -> Answer | Reason:
-    """Log a question, then answer it; or say why not."""
-    return await answer(question, asking_of(own, visitor, why), own.store.commit)
+    """Log a question, then answer it beside everything else; or say why not.
+
+    The question reads by what it is given alone: it is answered in a thread of its own.
+    """
+    asking = asking_of(own, visitor, why)
+    return await answer(question, asking, own.store.commit, beside=own.store.path)
 
 
 async def read(
@@ -75,7 +79,7 @@ async def read(
     question = Question(
         code=code, ask=looked, person=person, recipient=recipient, about=about or {}
     )
-    refused = await ask(own, visitor, question, why)
+    refused = await answer(question, asking_of(own, visitor, why), own.store.commit)
     return refused if isinstance(refused, Reason) else made[0]
 
 

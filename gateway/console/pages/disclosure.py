@@ -28,6 +28,7 @@ from gateway.trusted_witnesses import witness_keys
 _DPO: Final[frozenset[StaffRole]] = frozenset(("dpo",))
 _PATH: Final = r"/console/disclosures/{index:[0-9]{1,15}}"
 _STORY: Final = 200  # entries about one alert that are shown
+_FOLLOWED: Final = 20  # alerts that put one another right
 _REGIMES: Final = {"P3": "DPA 2018 Part 3", "GDPR": "UK GDPR with DPA 2018 Part 2"}
 _Entry = Mapping[str, Any]
 
@@ -265,9 +266,18 @@ def _held(held: _Entry) -> Held:
 
 
 def _story(asking: Asking, alert: AlertId) -> Iterator[Told]:
-    """Yield what the log says of an alert after it was decided, the oldest first."""
-    found = search(asking.reader, Query(terms=(("alert", alert),)), limit=_STORY)
-    for index, entry in reversed(found.entries):
+    """Yield what the log says of an alert after it was decided, and of what put that right or took
+    it back, the oldest first."""
+    found: dict[int, Any] = {}
+    following: list[AlertId] = [alert]
+    for one in following:  # grows as it goes
+        entries = search(asking.reader, Query(terms=(("alert", one),)), limit=_STORY).entries
+        found |= dict(entries)
+        later = (AlertId(each["alert"]) for _, each in entries if each.get("supersedes") == one)
+        following += [each for each in dict.fromkeys(later) if each not in following]
+        if len(following) > _FOLLOWED:
+            break
+    for index, entry in sorted(found.items()):
         if asking.sees(entry):
             yield Told(
                 index=index,

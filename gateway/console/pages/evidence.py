@@ -14,11 +14,12 @@ from gateway.audit.subject_access import Undecided
 from gateway.clock import day
 from gateway.console.own import ConsoleOwn
 from gateway.console.page import ConsoleRoute, Given, Shown, Visitor
-from gateway.console.pages import answers
+from gateway.console.pages import answers, evidence_subject
 from gateway.console.pages.consulting import WHY, ask, asks_why, justified
 from gateway.console.pages.evidence_forms import COMPROMISED, QUESTIONS, Asked
 from gateway.console.pages.forms import Problem, Reading
 from gateway.model.decision import Reason
+from gateway.model.ids import PersonRef
 from gateway.model.staff import StaffRole
 
 _DPO: Final[frozenset[StaffRole]] = frozenset(("dpo",))
@@ -78,7 +79,8 @@ async def _answered(own: ConsoleOwn, visitor: Visitor, asked: Asked, reading: Re
     try:
         answer = await ask(own, visitor, question, why)
     except Undecided as undecided:
-        answer = undecided.reason
+        reading.wrong("decided", undecided.reason.text)
+        return _page(own, asked, reading, None)
     if isinstance(answer, Reason):
         reading.wrong(WHY, answer.text)
         return _page(own, asked, reading, None)
@@ -88,7 +90,7 @@ async def _answered(own: ConsoleOwn, visitor: Visitor, asked: Asked, reading: Re
         if not isinstance(made, str):
             return made
         reading.wrong("export", made)
-    return _page(own, asked, reading, answer)
+    return _page(own, asked, reading, answer, person=question.person)
 
 
 class _OfLaw:
@@ -130,11 +132,19 @@ def _law_page(answer: Answer, errors: Sequence[Problem]) -> Shown:
     )
 
 
-def _page(own: ConsoleOwn, asked: Asked, reading: Reading, answer: Answer | None) -> Shown:
+def _page(
+    own: ConsoleOwn,
+    asked: Asked,
+    reading: Reading,
+    answer: Answer | None,
+    *,
+    person: PersonRef | None = None,
+) -> Shown:
     said = dict(reading.said)
-    person = answer.asked.get("person", "") if answer else ""
     if person or not said.get("person", "").startswith("per_"):
-        said["person"] = person  # what was typed is not sent back: the reference is
+        said["person"] = person or ""  # what was typed is not sent back: the reference is
+    if answer is None:
+        said |= {"entry": "", "proof": ""}  # nor what was pasted, before it is known to be ours
     values = {
         "asked": asked,
         "action": f"{_PATH}/{asked.code}",
@@ -143,6 +153,8 @@ def _page(own: ConsoleOwn, asked: Asked, reading: Reading, answer: Answer | None
         "problems": reading.by_field,
         "asks_why": asks_why(own),
         "compromised": COMPROMISED,
+        "copies": [{"value": one, "text": text} for one, text in evidence_subject.COPIES.items()],
+        "grounds": evidence_subject.GROUNDS,
         "rules": [(one, one) for one in sorted(own.law.rulebook.rules)],
         "found": answers.laid_out(answer) if answer else None,
         "exports": answers.EXPORTS,

@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, Final, get_args
 
-from gateway.audit import breach, subject_access
+from gateway.audit import breach
 from gateway.audit.asking import Question
 from gateway.audit.questions import posed
 from gateway.audit.scope import Scope
 from gateway.clock import LONDON
 from gateway.console.own import ConsoleOwn
+from gateway.console.pages import evidence_subject
 from gateway.console.pages.forms import Reading
 from gateway.console.pages.persons import named
 from gateway.console.pages.scoping import covers_person
@@ -21,7 +22,9 @@ from gateway.model.reference import read_reference
 Pose = Callable[[ConsoleOwn, Scope, Reading], Question | None]
 KEPT: Final = 1000  # rows of a file
 _PAGE: Final = 20
-NOBODY: Final = "Nobody you can see has that reference or identifier"
+_LOOKED_AT: Final = 500  # disclosures, for one page of what had lapsed
+_ENTRY_MOST: Final = 8_000  # characters
+_PROOF_MOST: Final = 16_000
 COMPROMISED: Final[Mapping[str, str]] = {
     "key": "A recipient’s key",
     "endpoint": "An endpoint",
@@ -47,7 +50,7 @@ def _person(own: ConsoleOwn, scope: Scope, reading: Reading) -> PersonRef | None
         return None
     found = named(own, typed)
     if found is None or not covers_person(own, scope, found):
-        reading.wrong("person", NOBODY)
+        reading.wrong("person", evidence_subject.UNSEEN)
         return None
     return found
 
@@ -80,17 +83,6 @@ def _of_person(
     return posed(code, person=person, **(_part(reading) if pages else {}))
 
 
-def _subject_access(own: ConsoleOwn, scope: Scope, reading: Reading) -> Question | None:
-    person = _person(own, scope, reading)
-    if person is None:
-        return None
-    return Question(
-        code="subject-access",
-        ask=lambda asking: subject_access.disclosures_of(asking, person, sar=False),
-        person=person,
-    )
-
-
 def _refused(own: ConsoleOwn, scope: Scope, reading: Reading) -> Question | None:
     person = _person(own, scope, reading)
     recipient = reading.text("recipient", most=128)
@@ -109,20 +101,38 @@ def _rule(_own: ConsoleOwn, _scope: Scope, reading: Reading) -> Question | None:
 
 
 def _genuine(_own: ConsoleOwn, _scope: Scope, reading: Reading) -> Question | None:
-    text = reading.needed("alert", "Enter the reference of the alert")
+    held = reading.text("entry", most=_ENTRY_MOST)
+    proof = reading.text("proof", most=_PROOF_MOST)
+    if proof and not held:
+        reading.wrong("entry", "Paste the entry that the proof is of")
+    if held and reading.text("alert"):
+        reading.wrong("alert", "Enter the reference or paste the entry, not both")
+    if held or proof:
+        return None if reading.problems else _of_held(held, proof)
+    text = reading.needed("alert", "Enter the reference of the alert, or paste its entry")
     plain = read_reference(text) if text else None
     if text.startswith("alt_") and len(text) == 36:
         plain = text
     if text and plain is None:
         reading.wrong("alert", "A reference looks like XXX-XXX-XXX-XXX")
-    return None if reading.problems else posed("genuine", alert=plain)
+    if plain is None or reading.problems:
+        return None
+    return posed("genuine", alert=plain.lower())  # as ids have it
+
+
+def _of_held(entry: str, proof: str) -> Question:
+    """Return the question of an entry and its proof as a browser sends what was pasted: lines end
+    as forms end them, not as files do."""
+    text = "\n".join(proof.splitlines()) + "\n" if proof else None
+    return posed("genuine", entry=entry.encode(), tlog_proof=text)
 
 
 def _lapsed(_own: ConsoleOwn, _scope: Scope, reading: Reading) -> Question | None:
     since, until = _days(reading)
     if reading.problems:
         return None
-    return posed("lapsed", since=since, until=until, after=_after(reading))
+    limit = {} if reading.said.get("export") else {"limit": _LOOKED_AT}
+    return posed("lapsed", since=since, until=until, after=_after(reading), **limit)
 
 
 def _breach(_own: ConsoleOwn, _scope: Scope, reading: Reading) -> Question | None:
@@ -185,8 +195,8 @@ QUESTIONS: Final[Mapping[str, Asked]] = {
             code="subject-access",
             number="2b",
             title="Who was told about a person, for an answer to a subject access request?",
-            fields=("person",),
-            pose=_subject_access,
+            fields=evidence_subject.FIELDS,
+            pose=evidence_subject.pose,
             pages=False,
         ),
         Asked(
@@ -215,7 +225,7 @@ QUESTIONS: Final[Mapping[str, Asked]] = {
             code="genuine",
             number="6",
             title="Is an alert genuine, logged, witnessed and in force?",
-            fields=("alert",),
+            fields=("alert", "entry", "proof"),
             pose=_genuine,
             pages=False,
         ),
