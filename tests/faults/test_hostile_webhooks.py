@@ -162,7 +162,8 @@ async def test_every_hostile_receiver_comes_to_the_right_outcome_in_time_every_t
                 began = time.monotonic()
                 outcomes.append(await channel.deliver(a_parcel(address=hostile.url(name))))
                 assert time.monotonic() - began < DEADLINE_S + 1, name
-                await asyncio.sleep(0.1)
+                # Late is up to this machine too: nothing may be under way when it is asked again.
+                await asyncio.sleep(1.0 if name == "answers-twice-late" else 0.1)
             return outcomes
 
         named = await asyncio.gather(*(attempt(name) for name in NAMES))

@@ -2,9 +2,11 @@
 
 import contextlib
 import re
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
+import structlog
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -100,3 +102,21 @@ async def collector() -> AsyncIterator[Collector]:
         yield kept
     finally:
         await runner.cleanup()
+
+
+@contextlib.contextmanager
+def logging_anew() -> Iterator[None]:
+    """Let loggers take in how they are configured inside the block, and forget it afterwards."""
+    before = structlog.get_config()
+    _forget()
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        _forget()
+
+
+def _forget() -> None:
+    for module in list(sys.modules.values()):
+        kept = getattr(getattr(module, "_LOG", None), "__dict__", {})
+        kept.pop("bind", None)  # what structlog remembers of its first use
