@@ -9,6 +9,7 @@ from gateway.model.event import CanonicalEvent
 from gateway.model.groups import PROVENANCE
 from gateway.model.problem import MalformedEvent
 from tests.adapters.samples import NOMS, alert, body
+from tests.support.every import every
 
 
 def translate(code: str, change: str = "created") -> CanonicalEvent:
@@ -23,7 +24,7 @@ def refused(code: str, change: str = "created") -> UnsupportedEvent:
     return caught.value
 
 
-@pytest.mark.parametrize("code", sorted(FLAGS))
+@every("code", sorted(FLAGS))
 def test_a_created_alert_states_what_its_code_states(code: str) -> None:
     event, flag = translate(code), FLAGS[code]
     facts = {

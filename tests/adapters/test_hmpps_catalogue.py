@@ -23,6 +23,7 @@ from tests.adapters.samples import (
     simple,
 )
 from tests.adapters.test_hmpps_vectors import EXAMPLES, FOLDER, read
+from tests.support.every import every
 from tests.third_party import vectors
 
 UNDER = {"currentPrisonStatus": "UNDER_PRISON_CARE"}
@@ -90,7 +91,7 @@ def test_a_type_without_kinds_is_refused_with_the_reason_in_the_catalogue(
     assert (problem.path, problem.reason) == ("$.eventType", prefix + entry.why)
 
 
-@pytest.mark.parametrize("event_type", [name for name, one in CATALOGUE.items() if one.kinds])
+@every("event_type", [name for name, one in CATALOGUE.items() if one.kinds])
 def test_a_translated_type_of_another_version_waits_for_a_human(event_type: str) -> None:
     with pytest.raises(UnsupportedEvent) as caught:
         kind_of(simple(event_type) | {"version": 2})

@@ -16,6 +16,7 @@ from gateway.model.kinds import KINDS
 from gateway.model.problem import MalformedEvent
 from tests.adapters.examples import FOLDER, SOURCE
 from tests.contract.test_adapter import AdapterContract, share
+from tests.support.every import every
 from tests.third_party import missing
 
 EXAMPLES = FOLDER / "mesh"
@@ -111,7 +112,7 @@ def test_any_code_in_form_comes_out_as_it_went_in(ods: str) -> None:
 # What needs a human.
 
 
-@pytest.mark.parametrize(
+@every(
     ("changes", "path"),
     [
         ({"type": "pds-death-notification-2"}, "$.type"),
@@ -149,7 +150,7 @@ def test_a_death_is_never_told_as_a_death_in_custody() -> None:
 # What is none of the gateway's business.
 
 
-@pytest.mark.parametrize(
+@every(
     "type_",
     [
         "pds-record-change-2",
@@ -259,7 +260,7 @@ def test_a_practice_without_a_code_is_no_filter(practice: object) -> None:
     assert rendered(facts=facts)["filtering"] == {"action": "CREATE"}
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@every("kind", sorted(KINDS))
 def test_every_kind_has_a_type_of_its_own_in_mns_s_form(kind: str) -> None:
     type_ = rendered(event_type=f"org.throughgate.{kind}.v1")["type"]
     assert type_ == f"throughgate-{kind.replace('.', '-').replace('_', '-')}-1"

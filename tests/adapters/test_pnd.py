@@ -16,6 +16,7 @@ from gateway.model.kinds import KINDS
 from gateway.model.problem import MalformedEvent
 from tests.adapters.examples import FOLDER
 from tests.contract.test_adapter import RoundTripContract
+from tests.support.every import every
 from tests.third_party import missing
 
 ARREST = (FOLDER / "pnd" / "arrest.alert.json").read_bytes()
@@ -77,7 +78,7 @@ def refusal(**more: Any) -> MalformedEvent:
     return caught.value
 
 
-@pytest.mark.parametrize(("type_", "kind"), EVENTS.items())
+@every(("type_", "kind"), EVENTS.items())
 def test_every_event_is_the_kind_it_is_said_to_be(type_: str, kind: str) -> None:
     (event,) = translated(event={"type": type_}).events
     assert event.kind == kind
@@ -104,7 +105,7 @@ def test_only_what_is_known_or_corroborated_counts_as_verified(source: str, lett
     assert told["identifiers"]["verified"] is (letter in "AB")
 
 
-@pytest.mark.parametrize(
+@every(
     ("members", "path"),
     [
         ({"grading": None}, "$.grading: required"),
@@ -174,7 +175,7 @@ def test_the_schema_takes_what_the_adapter_takes(value: dict[str, Any]) -> None:
     assert ADAPTER.translate(json.dumps(value).encode(), source="urn:x").events
 
 
-@pytest.mark.parametrize("name", LEAST)
+@every("name", LEAST)
 def test_the_schema_and_the_adapter_require_the_same(name: str) -> None:
     less = {key: value for key, value in LEAST.items() if key != name}
     assert not schema().is_valid(less)

@@ -34,6 +34,7 @@ from tests.adapters.referral_samples import (
     stated,
     translated,
 )
+from tests.support.every import every
 
 FORMS: dict[str, tuple[Adapter, str]] = {
     "marac": (MARAC, "referral.in.json"),
@@ -278,7 +279,7 @@ def test_pieces_of_any_size_are_cut_into_the_same_forms(
     assert list(forms([*pieces, body[at:]])) == list(forms([body]))
 
 
-@pytest.mark.parametrize("name", sorted(WRITTEN))
+@every("name", sorted(WRITTEN))
 def test_no_form_has_room_for_a_victim_clinical_facts_or_narrative(name: str) -> None:
     """An allow-list: what the form has no room for stays out, even if the alert told it."""
     adapter = WRITTEN[name]
@@ -301,7 +302,7 @@ def test_no_form_has_room_for_a_victim_clinical_facts_or_narrative(name: str) ->
     assert seen
 
 
-@pytest.mark.parametrize("name", sorted(WRITTEN))
+@every("name", sorted(WRITTEN))
 def test_every_form_traces_to_its_disclosure(name: str) -> None:
     adapter = WRITTEN[name]
     for path in sorted((FOLDER / name).glob("*.alert.json")):

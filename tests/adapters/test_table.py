@@ -19,6 +19,7 @@ from gateway.model.problem import MalformedEvent
 from tests.adapters.examples import FOLDER
 from tests.adapters.table_examples import ADAPTER, HOUSING
 from tests.contract.test_adapter import RoundTripContract
+from tests.support.every import every
 
 SOURCE = "urn:example:agency"
 HEADING, *ROWS = (FOLDER / "table" / "tenancies.in.csv").read_text("utf-8").splitlines()
@@ -126,9 +127,7 @@ def problems(body: bytes, adapter: Any = ADAPTER) -> dict[str, str]:
     return {problem.path: problem.reason for problem in caught.value.problems}
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"), [(code, kind) for code, kind in HOUSING.kind_codes.items()]
-)
+@every(("code", "kind"), [(code, kind) for code, kind in HOUSING.kind_codes.items()])
 def test_a_row_is_of_the_kind_its_code_means(code: str, kind: str) -> None:
     assert one(row(Change=code)).kind == kind
 
@@ -141,7 +140,7 @@ def test_a_kind_passed_over_is_nobodys_business_and_an_unknown_one_is_somebodys(
         assert caught.value.problems[0].path == "$.Change"
 
 
-@pytest.mark.parametrize(
+@every(
     ("column", "target", "cell", "value"),
     [
         (field.columns[0], field.target, code, value)

@@ -19,6 +19,7 @@ from gateway.model.kinds import KINDS
 from gateway.model.problem import MalformedEvent
 from tests.adapters.examples import FOLDER
 from tests.contract.test_adapter import RoundTripContract
+from tests.support.every import every
 
 RELEASE = (FOLDER / "visor" / "release.alert.json").read_bytes()
 BASE: dict[str, Any] = {
@@ -84,7 +85,7 @@ def malformed(**more: Any) -> str:
     return str(error)
 
 
-@pytest.mark.parametrize(("report", "kind"), codes.REPORTS.items())
+@every(("report", "kind"), codes.REPORTS.items())
 def test_every_report_is_the_kind_it_is_said_to_be(report: str, kind: str) -> None:
     (event,) = translated(report=report, mappaCategory="1").events
     assert event.kind == kind
@@ -150,7 +151,7 @@ def test_a_time_without_a_zone_is_londons_and_noted_once() -> None:
     assert [note.path for note in translation.notes] == ["$.recordedAt"]
 
 
-@pytest.mark.parametrize(
+@every(
     ("members", "expected"),
     [
         ({"mappaCategory": "2", "mappaLevel": "3"}, {"category": 2, "level": 3}),
@@ -178,7 +179,7 @@ def test_an_unknown_level_is_noted() -> None:
     assert [one.path for one in translated(mappaLevel="0").notes] == ["$.mappaLevel"]
 
 
-@pytest.mark.parametrize(
+@every(
     "members",
     [
         {"category": "RSO", "mappaCategory": "2"},
@@ -212,7 +213,7 @@ def test_category_three_at_level_one_is_refused() -> None:
     assert "category 3 requires level 2 or 3" in malformed(mappaCategory="3", mappaLevel="1")
 
 
-@pytest.mark.parametrize("report", sorted(r for r, k in codes.REPORTS.items() if k in codes.ENDING))
+@every("report", sorted(r for r, k in codes.REPORTS.items() if k in codes.ENDING))
 def test_the_record_s_own_category_decides_none_once_it_is_over(report: str) -> None:
     assert "mappa" not in groups(report=report, category="RSO")
 
@@ -257,7 +258,7 @@ def test_what_is_known_and_not_carried_is_neither_told_nor_unread() -> None:
     assert "risk_narrative" not in translation.events[0].groups
 
 
-@pytest.mark.parametrize(("agency", "contact"), codes.CONTACTS.items())
+@every(("agency", "contact"), codes.CONTACTS.items())
 def test_an_officer_is_the_contact_of_that_agency(agency: str, contact: str) -> None:
     told = groups(officer=[{"agency": agency, "name": "Example", "contact": "01632 960101"}])
     assert told["professionals"][contact] == {"name": "Example", "contact": "01632 960101"}
@@ -276,7 +277,7 @@ def test_an_officer_without_name_or_agency_is_refused() -> None:
     assert "$.officer.agency" in malformed(officer={"name": "Example"})
 
 
-@pytest.mark.parametrize(("code", "kind"), codes.ORDERS.items())
+@every(("code", "kind"), codes.ORDERS.items())
 def test_every_order_is_the_kind_it_is_said_to_be(code: str, kind: str) -> None:
     (order,) = groups(order={"kind": code, "madeOn": "2026-01-01"})["offence"]["orders"]
     assert order == {"kind": kind, "made_on": "2026-01-01"}
@@ -287,7 +288,7 @@ def test_an_order_states_its_kind() -> None:
     assert "$.order.kind: required" in malformed(order={"madeOn": "2026-01-01"})
 
 
-@pytest.mark.parametrize("code", codes.RELEASE_TYPES)
+@every("code", codes.RELEASE_TYPES)
 def test_every_release_type_is_one_of_the_published(code: str) -> None:
     assert groups(releaseType=code)["custody"]["release_type"] == code
     Custody.model_validate({"release_type": code})

@@ -20,6 +20,7 @@ from joserfc.errors import JoseError
 from keys import cms_envelope, jwe, jwk
 from keys.problem import BadKey, CannotOpen
 from keys.signing import VerifyingKey
+from tests.support.every import every
 from tests.third_party import vector_files, vectors
 
 SET = "wycheproof"
@@ -55,7 +56,7 @@ RUN = {
 FLOOR = 2200  # each vector is a test of its own below, so the score is all of them
 
 
-@pytest.mark.parametrize("name", RUN)
+@every("name", RUN)
 def test_the_vectors_are_run(name: str) -> None:
     assert vectors(f"{SET}/{name}.json")
     assert len(cases(name, **RUN[name])) > 20
@@ -75,13 +76,13 @@ def raw(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
-@pytest.mark.parametrize("case", cases("ed25519_test"))
+@every("case", cases("ed25519_test"))
 def test_ed25519_verification(case: Case) -> None:
     key = VerifyingKey(Ed25519PublicKey.from_public_bytes(raw(case["group"]["publicKey"]["pk"])))
     assert key.verifies(raw(case["sig"]), raw(case["msg"])) is (case["result"] == "valid")
 
 
-@pytest.mark.parametrize("case", cases("aes_gcm_test", **RUN["aes_gcm_test"]))
+@every("case", cases("aes_gcm_test", **RUN["aes_gcm_test"]))
 def test_aes_256_gcm(case: Case) -> None:
     cipher = AESGCM(raw(case["key"]))
     iv, aad, sealed = raw(case["iv"]), raw(case["aad"]), raw(case["ct"]) + raw(case["tag"])
@@ -93,7 +94,7 @@ def test_aes_256_gcm(case: Case) -> None:
             cipher.decrypt(iv, sealed, aad)
 
 
-@pytest.mark.parametrize("case", cases("hkdf_sha256_test"))
+@every("case", cases("hkdf_sha256_test"))
 def test_hkdf_expansion(case: Case) -> None:
     extracted = hmac.digest(raw(case["salt"]) or bytes(32), raw(case["ikm"]), "sha256")
     if case["result"] == "valid":
@@ -104,7 +105,7 @@ def test_hkdf_expansion(case: Case) -> None:
             HKDFExpand(SHA256(), case["size"], raw(case["info"])).derive(extracted)
 
 
-@pytest.mark.parametrize("case", cases("hmac_sha256_test", tagSize=256))
+@every("case", cases("hmac_sha256_test", tagSize=256))
 def test_hmac_sha256(case: Case) -> None:
     made = hmac.digest(raw(case["key"]), raw(case["msg"]), "sha256")
     assert hmac.compare_digest(made, raw(case["tag"])) is (case["result"] == "valid")
@@ -118,7 +119,7 @@ def agreed(case: Case) -> bytes:
     return private.key.exchange_derive_key(public.key)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("case", cases("ecdh_secp256r1_webcrypto_test"))
+@every("case", cases("ecdh_secp256r1_webcrypto_test"))
 def test_p256_key_agreement_between_json_web_keys(case: Case) -> None:
     if case["result"] == "valid":
         assert agreed(case) == raw(case["shared"])
@@ -127,7 +128,7 @@ def test_p256_key_agreement_between_json_web_keys(case: Case) -> None:
             agreed(case)
 
 
-@pytest.mark.parametrize("case", cases("x25519_jwk_test"))
+@every("case", cases("x25519_jwk_test"))
 def test_x25519_key_agreement_between_json_web_keys(case: Case) -> None:
     if case["result"] == "invalid" or "ZeroSharedSecret" in case["flags"]:
         with pytest.raises(BadKey):
@@ -136,7 +137,7 @@ def test_x25519_key_agreement_between_json_web_keys(case: Case) -> None:
         assert agreed(case) == raw(case["shared"])
 
 
-@pytest.mark.parametrize("case", cases("x25519_test"))
+@every("case", cases("x25519_test"))
 def test_x25519_raw_key_agreement(case: Case) -> None:
     private = X25519PrivateKey.from_private_bytes(raw(case["private"]))
     public = X25519PublicKey.from_public_bytes(raw(case["public"]))
@@ -163,7 +164,7 @@ def test_rsa_oaep_without_a_label(case: Case, rsa_key: Any) -> None:
             rsa_key.decrypt(raw(case["ct"]), cms_envelope._OAEP)
 
 
-@pytest.mark.parametrize("case", cases("json_web_signature_test"))
+@every("case", cases("json_web_signature_test"))
 def test_a_signed_token_is_never_taken_for_a_sealed_one(case: Case) -> None:
     token = case["jws"] if isinstance(case["jws"], str) else json.dumps(case["jws"])
     with pytest.raises(CannotOpen):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.model.problem import MalformedEvent
 from gateway.model.strict_json import MAX_DEPTH, MAX_SAFE_INTEGER, Json, read_json, read_object
+from tests.support.every import every
 from tests.third_party import vector_files, vectors
 
 SUITE = vector_files("jsontestsuite", "*.json")
@@ -46,7 +47,7 @@ def reason(body: bytes) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("path", SUITE, ids=lambda path: path.stem)
+@every("path", SUITE, ids=lambda path: path.stem)
 def test_the_suites_verdict_is_ours(path: Path) -> None:
     taken = answers(path.read_bytes())
     if path.name.startswith("n_"):
@@ -207,7 +208,7 @@ def test_half_a_surrogate_pair_is_refused(body: bytes) -> None:
 MANY = 150_000
 
 
-@pytest.mark.parametrize(
+@every(
     "body",
     [
         b"[" * 33 + b'"' + b'\\"' * MANY,

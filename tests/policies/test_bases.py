@@ -12,6 +12,7 @@ from gateway.model.party import AssociateDesignation, Recipient
 from policies.bases import holds
 from policies.facts import FactClass
 from tests.policies.cases import CLASSES, RULEBOOK, TODAY, recipient
+from tests.support.every import every
 
 RESPONSIBLE = {"prison", "probation", "police", "mappa_coordination", "gateway"}
 CO_OPERATING = {
@@ -78,7 +79,7 @@ def of_class(name: str, **changes: object) -> Recipient:
     )
 
 
-@pytest.mark.parametrize(("sender", "receiver"), PAIRS)
+@every(("sender", "receiver"), PAIRS)
 def test_s325_runs_among_the_responsible_and_co_operating_bodies_only(
     sender: str, receiver: str
 ) -> None:
@@ -87,7 +88,7 @@ def test_s325_runs_among_the_responsible_and_co_operating_bodies_only(
     assert (code("LB01", sender, of_class(receiver)) is None) is expected
 
 
-@pytest.mark.parametrize(("sender", "receiver"), PAIRS)
+@every(("sender", "receiver"), PAIRS)
 def test_s14_is_hub_and_spoke_and_never_reaches_the_nhs_or_housing(
     sender: str, receiver: str
 ) -> None:
@@ -97,13 +98,13 @@ def test_s14_is_hub_and_spoke_and_never_reaches_the_nhs_or_housing(
     assert (code("LB05", sender, of_class(receiver)) is None) is expected
 
 
-@pytest.mark.parametrize(("sender", "receiver"), PAIRS)
+@every(("sender", "receiver"), PAIRS)
 def test_the_childrens_duty_runs_to_childrens_services_only(sender: str, receiver: str) -> None:
     expected = sender in S11 and receiver == "childrens_services"
     assert (code("LB06", sender, of_class(receiver)) is None) is expected
 
 
-@pytest.mark.parametrize(("sender", "receiver"), PAIRS)
+@every(("sender", "receiver"), PAIRS)
 def test_the_duty_to_refer_runs_from_specified_authorities_to_housing_only(
     sender: str, receiver: str
 ) -> None:

@@ -9,6 +9,7 @@ from gateway.model.kinds import KINDS, OWN_KINDS
 from policies.catalogue import CATALOGUE_FILES, Catalogues, load_catalogues, may_post
 from policies.problem import BadRulebook
 from tests.policies.cases import FILES, RULEBOOK, WHOLE
+from tests.support.every import every
 
 CATALOGUES: Catalogues = RULEBOOK.catalogues
 JUSTICE = "DPA 2018 Sch 8 para 1"
@@ -24,12 +25,12 @@ def test_the_groups_are_the_models_groups_in_the_models_order() -> None:
     assert tuple(CATALOGUES.groups) == GROUP_NAMES
 
 
-@pytest.mark.parametrize("group", GROUP_NAMES)
+@every("group", GROUP_NAMES)
 def test_a_groups_members_are_the_models_members(group: str) -> None:
     assert list(CATALOGUES.groups[group].members) == model_members(group)
 
 
-@pytest.mark.parametrize("group", GROUP_NAMES)
+@every("group", GROUP_NAMES)
 def test_the_person_of_these_tests_holds_every_member(group: str) -> None:
     assert set(WHOLE[group]) == set(CATALOGUES.groups[group].members)
 
@@ -102,7 +103,7 @@ def test_a_rule_that_rests_on_an_unverified_basis_says_so() -> None:
     assert silent == set()
 
 
-@pytest.mark.parametrize(
+@every(
     ("organisation_class", "kind", "expected"),
     [
         ("prison", "release.planned", True),
@@ -131,7 +132,7 @@ def posters(kind: str) -> set[str]:
     return {name for name in CATALOGUES.organisations if may_post(CATALOGUES, name, kind)}
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@every("kind", sorted(KINDS))
 def test_every_kind_is_some_classs_to_post_and_ours_are_ours_alone(kind: str) -> None:
     assert posters(kind)
     assert ("gateway" in posters(kind)) == (
@@ -219,14 +220,14 @@ def test_one_handling_code_is_conditional() -> None:
     assert [code for code, entry in codes.items() if entry.conditional] == ["C"]
 
 
-@pytest.mark.parametrize("name", CATALOGUE_FILES)
+@every("name", CATALOGUE_FILES)
 def test_every_catalogue_has_to_be_there(name: str) -> None:
     with pytest.raises(BadRulebook) as caught:
         load_catalogues({file: text for file, text in FILES.items() if file != name})
     assert (caught.value.code, caught.value.file) == ("file-missing", name)
 
 
-@pytest.mark.parametrize(
+@every(
     ("file", "old", "new", "code"),
     [
         ("groups.toml", "sensitive = false", 'sensitive = "no"', "catalogue-invalid"),
