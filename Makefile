@@ -61,10 +61,11 @@ faults: setup $(NODE)  ## kill -9 and other faults, long form
 fuzz: setup  ## adapters against 10,000 hostile inputs each
 	THROUGHGATE_FUZZ_EXAMPLES=10000 $(PYTEST) tests/adapters tests/contract -q -n auto --maxprocesses 4 --dist load --timeout 3600
 
-bench: setup  ## policy, adapters, ceiling and journey, in one run
+bench: setup  ## policy, adapters, log, console, ceiling and journey, in one run
 	$(BIN)/python -m bench
 
-nightly: coverage faults fuzz bench  ## everything
+nightly: export THROUGHGATE_EXAMPLES = whole
+nightly: coverage faults fuzz bench  ## everything, every property with all its examples
 
 docs: setup  ## regenerate the terminal picture from a real run
 	$(BIN)/throughgate demo --picture docs/demo.svg

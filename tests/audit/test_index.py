@@ -41,6 +41,7 @@ from gateway.store.log_index import Query, Term, catch_up, search, start_anew
 from gateway.store.log_terms import terms_of
 from gateway.store.store import Store
 from tests.store.stores import body, logging, opened, operations
+from tests.support.examples import examples
 
 BEGIN = datetime(2026, 3, 1, 22, tzinfo=UTC)
 OPS = ("disclosure", "refusal", "attempt", "consultation")
@@ -142,7 +143,7 @@ def queries() -> st.SearchStrategy[Query]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     entries=st.lists(entry_rows(), max_size=40),
     query=queries(),

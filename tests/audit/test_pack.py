@@ -34,6 +34,7 @@ from tests.disclosure_log.logs import OTHER_KEY
 from tests.docs.pages import ROOT, blocks
 from tests.store.stores import body, checkpoints, entries, logging, opened
 from tests.support.events import MARK
+from tests.support.examples import examples
 from tests.third_party import missing
 
 PLAIN = Answer(
@@ -67,7 +68,7 @@ cells = st.one_of(
 
 
 @given(st.lists(st.tuples(cells, cells), max_size=8))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_any_text_comes_back_and_none_begins_a_formula(rows: list[tuple[str, str]]) -> None:
     written = as_csv(replace(PLAIN, rows=tuple(rows)))
     head, *found = read(written)

@@ -20,6 +20,7 @@ from gateway.timeline import FRONT_SCREEN, NOT_RECORDED, Reading, Timeline, time
 from policies.facts import classify
 from policies.minimise import select
 from tests.policies import cases
+from tests.support.examples import examples
 
 CLASSES = {
     AgencyName("hmp"): "prison",
@@ -88,7 +89,7 @@ ROUTING = {"mental_health_team": {"name": "Example Mental Health Trust"}}
 AREAS = (frozenset({"west_midlands"}), frozenset({"ZZI"}), frozenset({"kent"}), frozenset[str]())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     cases.people(),
     st.sampled_from(sorted(KINDS)),
@@ -115,7 +116,7 @@ def test_of_what_is_known_exactly_what_the_law_permits_is_shown(
         assert found.events[0].groups == select(known, decision).groups
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     cases.people(),
     st.lists(

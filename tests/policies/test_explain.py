@@ -19,6 +19,7 @@ from tests.policies.cases import (
     recipient,
     recipients,
 )
+from tests.support.examples import examples
 
 SED = {"release_type": "SED_NO_LICENCE", "licence": False}
 
@@ -65,7 +66,7 @@ def test_a_decision_under_another_rulebook_says_so() -> None:
 
 
 @given(about=people(), to=recipients(), kind=KIND)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_an_explanation_quotes_no_fact_of_the_person(
     about: Person, to: Recipient, kind: str
 ) -> None:

@@ -28,6 +28,7 @@ from tests.policies.cases import (
     recipient,
     recipients,
 )
+from tests.support.examples import examples
 
 # Who may ever have a group without a named person's decision: need-to-know matrix 3.2.
 VICTIM = {"police_offender_manager", "probation_offender_manager", "victim_liaison_officer"}
@@ -46,7 +47,7 @@ def with_rules(text: str, name: str = "rulebook/added.cedar") -> Rulebook:
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=250)
+@settings(max_examples=examples(250))
 def test_victims_narrative_and_clinical_facts_stay_where_they_belong(
     about: Person, to: Recipient, kind: str, sender: str
 ) -> None:
@@ -62,7 +63,7 @@ def test_victims_narrative_and_clinical_facts_stay_where_they_belong(
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_permit_needs_this_country_and_an_unrestricted_case(
     about: Person, to: Recipient, kind: str, sender: str
 ) -> None:
@@ -76,7 +77,7 @@ def test_a_permit_needs_this_country_and_an_unrestricted_case(
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_every_fact_held_is_granted_or_its_group_is_withheld_with_a_reason(
     about: Person, to: Recipient, kind: str, sender: str
 ) -> None:
@@ -97,7 +98,7 @@ def test_every_fact_held_is_granted_or_its_group_is_withheld_with_a_reason(
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_every_grant_rests_on_a_basis_its_rule_names_and_carries_its_citation(
     about: Person, to: Recipient, kind: str, sender: str
 ) -> None:

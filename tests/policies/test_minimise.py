@@ -21,6 +21,7 @@ from tests.policies.cases import (
     recipient,
     recipients,
 )
+from tests.support.examples import examples
 
 
 def permit_for(*members: str) -> Permit:
@@ -45,7 +46,7 @@ def permit_for(*members: str) -> Permit:
 
 
 @given(about=people(), to=recipients(), kind=KIND)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_view_holds_the_permitted_members_their_provenance_and_nothing_else(
     about: Person, to: Recipient, kind: str
 ) -> None:

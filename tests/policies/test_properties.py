@@ -33,6 +33,7 @@ from tests.policies.cases import (
     recipient,
     recipients,
 )
+from tests.support.examples import examples
 
 CONDITIONS = st.sampled_from(
     [
@@ -92,7 +93,7 @@ def permit(role: str, condition: str, groups: str, basis: str = "LB01") -> str:
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_view_shows_no_member_that_its_permit_does_not_name(
     about: Person, to: Recipient, kind: str, sender: str
 ) -> None:
@@ -203,7 +204,7 @@ COLD = load_rulebook(FILES)
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_role_with_no_rule_is_told_nothing_of_anything(
     about: Person, to: Recipient, kind: str, sender: str
 ) -> None:
@@ -230,7 +231,7 @@ UNSEEN: Mapping[str, Mapping[str, Any]] = {
 
 
 @given(about=people(), to=recipients(), kind=KIND, group=st.sampled_from(sorted(UNSEEN)))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_facts_outside_the_schema_change_no_verdict(
     about: Person, to: Recipient, kind: str, group: str
 ) -> None:
@@ -242,7 +243,7 @@ def test_facts_outside_the_schema_change_no_verdict(
 
 
 @given(about=people(), to=recipients(), kind=KIND, group=st.sampled_from(sorted(WHOLE)))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_a_member_or_group_nobody_defined_goes_nowhere(
     about: Person, to: Recipient, kind: str, group: str
 ) -> None:
@@ -260,7 +261,7 @@ def test_a_member_or_group_nobody_defined_goes_nowhere(
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_the_remembered_answer_is_the_answer(
     about: Person, to: Recipient, kind: str, sender: str
 ) -> None:
@@ -273,7 +274,7 @@ def test_the_remembered_answer_is_the_answer(
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_a_rulebook_that_remembers_nothing_decides_the_same(
     about: Person, to: Recipient, kind: str, sender: str
 ) -> None:

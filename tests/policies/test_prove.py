@@ -54,6 +54,7 @@ from tests.policies.cases import (
     recipient,
     recipients,
 )
+from tests.support.examples import examples
 
 INVARIANTS = (Path(policies.__file__).parent / "invariants.toml").read_text("utf-8")
 PROVER = Prover(FILES, INVARIANTS)
@@ -228,7 +229,7 @@ def held(formulas: Mapping[RuleId, Formula], case: Domains) -> set[RuleId]:
 
 
 @given(case=cases())
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_the_formulas_say_what_cedar_says(case: Domains) -> None:
     world = world_of(LAW.space, case)
     answer = RULEBOOK.engine.ask_afresh(question(world))
@@ -255,7 +256,7 @@ def aimed(case: Domains, formula: Formula, *names: str) -> Domains:
 
 
 @given(case=cases(), id_=st.sampled_from(PERMITS), aim=st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_basis_lets_a_member_go_where_the_weighing_would(
     case: Domains, id_: RuleId, aim: bool
 ) -> None:
@@ -357,7 +358,7 @@ def wider_space() -> Space:
 
 
 @given(condition=CONDITIONS, case=cases(wider_space()))
-@settings(max_examples=250)
+@settings(max_examples=examples(250))
 def test_any_condition_is_worked_out_as_cedar_does(condition: str, case: Domains) -> None:
     text = f'@id("tried") forbid (principal, action, resource) when {{ {condition} }};'
     world = world_of(wider_space(), case)
@@ -444,7 +445,7 @@ def test_a_forbid_of_several_actions_is_of_each() -> None:
 
 
 @given(about=people(), to=recipients(), kind=KIND, sender=SENDER)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_every_class_of_facts_is_in_the_space(
     about: Person, to: Any, kind: str, sender: str
 ) -> None:
@@ -533,7 +534,7 @@ def true_at(formula: Formula, case: tuple[int, ...]) -> bool:
 
 
 @given(formulas=st.lists(_FORMULAS, max_size=4))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_the_search_finds_the_smallest_of_all_cases_or_none(formulas: list[Formula]) -> None:
     every = product(*(range(len(one.choices)) for one in _SMALL.variables))
     good = [case for case in every if all(true_at(one, case) for one in formulas)]
