@@ -133,31 +133,6 @@ def consultation(*, at: datetime, what: str, start: int, end: int) -> Entry:
     return stated("consultation", at, what=what, start=start, end=end)
 
 
-def person_consultation(
-    *,
-    at: datetime,
-    what: str,
-    person: PersonRef | None,
-    reader: str | None,
-    reason_mac: str | None = None,
-    agency: AgencyName | None = None,
-    shown: int | None = None,
-) -> Entry:
-    """What is held of a person was read, or asked for in vain (`shown` is 0, and `person` is None
-    where nobody is known). `what` is a code ("record", "timeline"), `reader` a role or staff id or
-    a recipient, `reason_mac` a keyed digest, hex, of the reason they gave."""
-    return stated(
-        "consultation",
-        at,
-        what=what,
-        person=person,
-        reader=reader,
-        reason_mac=reason_mac,
-        agency=agency,
-        shown=shown,
-    )
-
-
 def decision(
     *,
     at: datetime,

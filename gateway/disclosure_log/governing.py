@@ -17,7 +17,7 @@ def question(
     *,
     at: datetime,
     what: str,
-    reader: str,
+    reader: str | None,
     person: PersonRef | None = None,
     recipient: RecipientId | None = None,
     agency: AgencyName | None = None,
@@ -25,17 +25,17 @@ def question(
     shown: int | None = None,
     reason_mac: str | None = None,
 ) -> Entry:
-    """The log was asked a question, or a page that names people was read: a consultation.
+    """The log was asked a question, or what is held of people was read: a consultation.
 
     Args:
         at: When.
-        what: A code: "audit.told", "console.disclosures".
-        reader: Role or staff id.
-        person: Of whom, where one is named.
+        what: A code: "audit.told", "timeline".
+        reader: Role or staff id, or a recipient; None: somebody of `agency`.
+        person: Of whom, where one is named and known.
         recipient: About whom, where one is named.
         agency: The controller it was asked for.
         about: What else it was asked of: references only, never a value somebody typed.
-        shown: How many rows were shown.
+        shown: How many rows were shown; 0: it was asked in vain.
         reason_mac: Keyed digest, hex, of the justification.
 
     Source: DPA 2018 s.62(1)(c), s.62(2).

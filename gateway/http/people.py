@@ -232,7 +232,7 @@ def _logged(
     now = consulting.clock()
     agency = reader.agency.name
     reason = reader.justification
-    logged = entry.person_consultation(
+    logged = entry.question(
         at=now,
         what="timeline",
         person=person,

@@ -118,7 +118,7 @@ async def test_an_agencys_key_forges_events_and_reads_timelines(tmp_path: Path) 
         event = await at.event()  # accepted on the 2nd of March
         await at.told(event, "police")
         for shown in (3, 0):
-            looked = entry.person_consultation(
+            looked = entry.question(
                 at=later(2),
                 what="timeline",
                 person=PersonRef("per_" + "1" * 32),

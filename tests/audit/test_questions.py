@@ -350,7 +350,7 @@ async def test_a_timeline_that_was_read_is_knowing_and_one_that_showed_nothing_i
     async with desk(tmp_path) as at:
         event = await at.event()
         for shown in (0, 2):
-            one = entry.person_consultation(
+            one = entry.question(
                 at=THEN, what="timeline", person=event.person, reader="probation", shown=shown,
                 agency=AgencyName("hmp-exampleton"),
             )  # fmt: skip

@@ -77,7 +77,7 @@ class Town:
             await self.at.store.commit(logging(one.encode()))
         elif kind == "timeline":
             agency = self.random.choice((PRISON, OTHER))
-            one = entry.person_consultation(
+            one = entry.question(
                 at=THEN, what="timeline", person=event.person, reader=None, shown=1, agency=agency
             )
             await self.at.store.commit(logging(one.encode()))
