@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, date, datetime
+from datetime import time as midnight
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,11 @@ def nanoseconds() -> int:
 def day(moment: datetime) -> date:
     """Return the calendar day of a time where the law is: Europe/London. Pure."""
     return moment.astimezone(LONDON).date()
+
+
+def begins(day: date) -> datetime:
+    """Return when a day begins where the law is, in UTC. Pure."""
+    return datetime.combine(day, midnight(), LONDON).astimezone(UTC)
 
 
 def new_id(prefix: str) -> str:

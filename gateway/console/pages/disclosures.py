@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 
 from aiohttp import web
@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.audit.answer import Answer, Column
 from gateway.audit.asking import Asking, Question
 from gateway.audit.scope import Scope
-from gateway.clock import LONDON
+from gateway.clock import begins
 from gateway.console.own import ConsoleOwn
 from gateway.console.page import ConsoleRoute, Given, Shown, Visitor
 from gateway.console.pages import answers, words
@@ -132,8 +132,8 @@ def _wanted(own: ConsoleOwn, scope: Scope, reading: Reading) -> Wanted:
 def _answered(asking: Asking, wanted: Wanted, limit: int) -> Answer:
     query = asking.query(
         *_terms(wanted),
-        since=_begins(wanted.since),
-        until=_begins(wanted.until + timedelta(days=1)) if wanted.until else None,
+        since=begins(wanted.since) if wanted.since else None,
+        until=begins(wanted.until + timedelta(days=1)) if wanted.until else None,
     )
     about = (asking.about(wanted.person),) if wanted.person else ()
     query = replace(query, any_of=(*query.any_of, *about))
@@ -182,12 +182,6 @@ def _row(index: int, entry: Mapping[str, Any]) -> tuple[str | int | None, ...]:
         entry.get("channel"),
         entry.get("alert"),
     )
-
-
-def _begins(day: date | None) -> datetime | None:
-    if day is None:
-        return None
-    return datetime.combine(day, time(), LONDON).astimezone(UTC)
 
 
 def _page(own: ConsoleOwn, reading: Reading, wanted: Wanted | None, answer: Answer | None) -> Shown:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, get_args
 
@@ -10,7 +10,7 @@ from gateway.audit import breach
 from gateway.audit.asking import Question
 from gateway.audit.questions import posed
 from gateway.audit.scope import Scope
-from gateway.clock import LONDON
+from gateway.clock import begins
 from gateway.console.own import ConsoleOwn
 from gateway.console.pages import evidence_subject
 from gateway.console.pages.forms import Reading
@@ -167,11 +167,6 @@ def _days(reading: Reading) -> tuple[datetime | None, datetime | None]:
         begins(since) if since else None,
         begins(until + timedelta(days=1)) if until else None,
     )
-
-
-def begins(day: date) -> datetime:
-    """Return when a day begins in London, in UTC. Pure."""
-    return datetime.combine(day, time(), LONDON).astimezone(UTC)
 
 
 QUESTIONS: Final[Mapping[str, Asked]] = {
