@@ -1,6 +1,6 @@
 """Who was told: what one recipient learnt of a person, and everybody who learnt anything."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from gateway.audit.answer import Answer, Cell, Column
@@ -34,6 +34,8 @@ from gateway.audit.reading import (
 from gateway.audit.reading_codes import MESSAGES, READINGS
 from gateway.model.ids import PersonRef, RecipientId
 from gateway.store import merges
+
+_RowOf = Callable[[Asking, int, Entry], tuple[Sequence[Cell], tuple[int, ...]]]
 
 _SAID: Final = 25  # alerts that the reading says one by one; the rows say all
 
@@ -90,12 +92,7 @@ def told(
     )
     found = page(asking, query, after, limit)
     who = named(asking, recipient) if found.found else recipient
-    entries = [index for index, _ in found.found]
-    rows = []
-    for index, one in found.found:
-        row, chain = _told_row(asking, index, one)
-        rows.append(row)
-        entries += chain
+    rows, entries = _rows(asking, found, _told_row)
     return framed(
         asking,
         question="told",
@@ -121,12 +118,7 @@ def who_knows(
     telling = (("op", "disclosure"), ("what", "alert"), ("what", "timeline"))
     query = asking.query(any_of=(telling, asking.about(person)))
     found = page(asking, query, after, limit) if knows(asking, person) else Page()
-    entries = [index for index, _ in found.found]
-    rows = []
-    for index, one in found.found:
-        row, chain = _knows_row(asking, index, one)
-        rows.append(row)
-        entries += chain
+    rows, entries = _rows(asking, found, _knows_row)
     return framed(
         asking,
         question="who-knows",
@@ -139,6 +131,13 @@ def who_knows(
         next_page=found.next,
         caveats=(*_NOT_ALL, *_mixed(asking, person, found.found)),
     )
+
+
+def _rows(asking: Asking, found: Page, row_of: _RowOf) -> tuple[list[Sequence[Cell]], list[int]]:
+    """Return the rows of a page, and every entry that they rest on."""
+    made = [row_of(asking, index, one) for index, one in found.found]
+    rested = [index for index, _ in found.found]
+    return [row for row, _ in made], [*rested, *(one for _, chain in made for one in chain)]
 
 
 def _mixed(asking: Asking, person: PersonRef, found: Sequence[Indexed]) -> Iterator[str]:
