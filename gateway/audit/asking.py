@@ -30,6 +30,7 @@ from gateway.store import justifications, merges, sqlite
 from gateway.store.erasure import is_erased
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.log_index import CONTROLLER, Query, Term
+from gateway.store.log_tree import newest_checkpoint
 from gateway.store.sealed import SealedStore
 from policies.log_use import LAWFUL_USES, refuse_use
 
@@ -89,8 +90,7 @@ class Asking:
     @cached_property
     def checkpoint(self) -> tuple[int, str]:
         """The newest signed checkpoint: its size and its note."""
-        row: Any = self.reader.execute(_CHECKPOINT).fetchone()
-        return (0, "") if row is None else (int(row[0]), str(row[1]))
+        return newest_checkpoint(self.reader) or (0, "")
 
     @cached_property
     def found(self) -> dict[str, Any]:
@@ -301,7 +301,6 @@ def _mentioned(connection: apsw.Connection, whats: tuple[str, ...], value: str) 
     return any(connection.execute(_TERM, (what, value)).get for what in whats)
 
 
-_CHECKPOINT: Final = "SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1"
 _ALERT: Final = "SELECT event, recipient FROM alert WHERE id = ?"
 _CONTROLLER: Final = "SELECT agency FROM event WHERE ref = ?"
 _TERM: Final = "SELECT 1 FROM log_term WHERE what = ? AND value = ?"

@@ -14,7 +14,7 @@ from gateway.disclosure_log.checkpoint import VerifierKey, parse_keys
 from gateway.disclosure_log.problem import BadCheckpoint, BadProof
 from gateway.model.ids import AlertId, EndpointId
 from gateway.store import sqlite
-from gateway.store.log_tree import restore_tree
+from gateway.store.log_tree import newest_checkpoint, restore_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +72,10 @@ class Auditor:
         Raises:
             StoreUnavailable: the log is still empty.
         """
-        row = self._reader.execute(
-            "SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1"
-        ).fetchone()
-        if row is None:
+        newest = newest_checkpoint(self._reader)
+        if newest is None:
             raise sqlite.StoreUnavailable("empty-log", "the log has no checkpoint yet")
-        return str(row[0])
+        return newest[1]
 
     def prove(self, index: int) -> str:
         """Return tlog-proof text for an entry against the newest checkpoint."""

@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
@@ -20,7 +20,7 @@ from gateway.disclosure_log.merkle import leaf_hash
 from gateway.disclosure_log.problem import BadCheckpoint, BadProof
 from gateway.disclosure_log.tree import Tree
 from gateway.store import witnessed
-from gateway.store.log_tree import restore_tree
+from gateway.store.log_tree import newest_checkpoint, restore_tree
 
 MAX_PROVEN: Final = 1000  # entries of one pack that are proved
 
@@ -175,8 +175,7 @@ def _cell(cell: Cell) -> str:
 
 def _checkpoints(connection: apsw.Connection) -> tuple[Noted, ...]:
     """Return the newest witnessed checkpoint and the newest of all, ascending."""
-    newest: Any = connection.execute(_NEWEST).fetchone()
-    found = [(newest, False), (witnessed.newest(connection), True)]
+    found = [(newest_checkpoint(connection), False), (witnessed.newest(connection), True)]
     notes = {one[0]: Noted(size=one[0], note=one[1], witnessed=by) for one, by in found if one}
     return tuple(notes[size] for size in sorted(notes))
 
@@ -216,6 +215,3 @@ def _with_own(notes: Sequence[Noted], answer: Answer) -> tuple[Noted, ...]:
     own = Noted(size=size, note=answer.checkpoint, witnessed=False)
     by_size = {own.size: own} | {one.size: one for one in notes}
     return tuple(by_size[size] for size in sorted(by_size))
-
-
-_NEWEST: Final = "SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1"

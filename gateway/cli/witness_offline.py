@@ -15,6 +15,7 @@ from gateway.disclosure_log.problem import BadCheckpoint
 from gateway.disclosure_log.trust_policy import MAX_POLICY_BYTES, BadPolicy, TrustPolicy
 from gateway.store import witnessed
 from gateway.store.log_paths import paths_of
+from gateway.store.log_tree import newest_checkpoint
 from gateway.witness.request import render
 
 
@@ -22,12 +23,10 @@ def request(config_file: Path, old: int) -> int:
     """Print what a witness is asked with: the newest checkpoint, and the proof from a size."""
     config = load_config(config_file)
     with beside.opened(config) as connection:
-        row = connection.execute(
-            "SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1"
-        ).fetchone()
-        if row is None:
+        newest = newest_checkpoint(connection)
+        if newest is None:
             raise Trouble("the log has no checkpoint yet")
-        size, note = row
+        size, note = newest
         if old > size:
             raise Trouble(
                 f"the log has {size} entries: fewer than that witness cosigned, which must not be."

@@ -42,6 +42,14 @@ def restore_tree(connection: apsw.Connection) -> Tree:
     return tree
 
 
+def newest_checkpoint(connection: apsw.Connection) -> tuple[int, str] | None:
+    """Return the newest signed checkpoint with its size; None before the first. Reads only."""
+    row = connection.execute(
+        "SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1"
+    ).fetchone()
+    return (int(row[0]), str(row[1])) if row else None
+
+
 def check_head(connection: apsw.Connection, verifiers: Sequence[VerifierKey]) -> None:
     """Check that the newest checkpoint is one of these keys' and states the head: what was signed
     stands.

@@ -17,6 +17,7 @@ from gateway.store import acceptance, epoch, history, own_secrets, sqlite
 from gateway.store.acceptance import Acceptance, Accepting
 from gateway.store.group_commit import GroupCommit, LogKeys, Unit
 from gateway.store.history import Past
+from gateway.store.log_tree import newest_checkpoint
 from gateway.store.sealed import Held, SealedStore, open_facts
 from gateway.store.times import milliseconds
 from keys.at_rest import KeyEncryptionKey
@@ -209,10 +210,8 @@ class Store:
 
     def latest_checkpoint(self) -> str | None:
         """Return the newest signed checkpoint, or None before the first entry."""
-        row = self.reader.execute(
-            "SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1"
-        ).fetchone()
-        return row[0] if row else None
+        newest = newest_checkpoint(self.reader)
+        return newest[1] if newest else None
 
     async def close(self) -> None:
         """Commit what is queued and close both connections.

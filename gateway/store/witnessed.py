@@ -9,6 +9,7 @@ from gateway.disclosure_log import proof
 from gateway.disclosure_log.checkpoint import parse_checkpoint
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.log_paths import paths_of
+from gateway.store.log_tree import newest_checkpoint
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.times import milliseconds, moment
 
@@ -75,15 +76,12 @@ def prove(connection: apsw.Connection, index: int) -> str | None:
     Raises:
         StoreUnavailable: log-corrupt.
     """
-    found = covering(connection, index) or connection.execute(_SIGNED).fetchone()
+    found = covering(connection, index) or newest_checkpoint(connection)
     if found is None or not 0 <= index < found[0]:
         return None
     size, note = found
     path = paths_of(connection).inclusion(index, size)
     return proof.render(index=index, path=path, checkpoint=note)
-
-
-_SIGNED: Final = "SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1"
 
 
 def better(connection: apsw.Connection, text: str) -> str:
