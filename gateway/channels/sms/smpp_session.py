@@ -15,6 +15,7 @@ from gateway.channels.sms import smpp_pdu
 from gateway.channels.sms.smpp_pdu import BadFrame, Frame
 
 FRAME_WITHIN_S: Final = 10.0
+ANSWERABLE_S: Final = 0.1  # an answer takes at least so long to come
 _MAX_UNSENT_BYTES: Final = 256 * 1024
 _MAX_UNANSWERED: Final = 1000
 _MAX_SEQUENCE: Final = 0x7FFFFFFF
@@ -112,12 +113,17 @@ class SmppSession:
             Unanswered: it left, and no answer came in time or at all.
         """
         deadline = asyncio.get_running_loop().time() + within_s
+        waited = self._window.locked()
         try:
             async with asyncio.timeout_at(deadline):
                 await self._window.acquire()
         except TimeoutError:
             raise NotSent from None
         try:
+            # Those before it may have made way by running out of time themselves: what leaves now
+            # could not be answered in time, and would only be one more text in doubt.
+            if waited and deadline - asyncio.get_running_loop().time() < ANSWERABLE_S:
+                raise NotSent
             return await self._ask(pdu, settle, deadline)
         finally:
             self._window.release()
