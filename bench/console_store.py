@@ -11,7 +11,6 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
 
-import apsw
 import orjson
 
 from bench.console_cases import (
@@ -36,6 +35,7 @@ from gateway.model.person import Person, StatedGroup
 from gateway.model.staff import ApprovalId, Staff, StaffId, StaffRole
 from gateway.store import approvals, directory, sqlite
 from gateway.store import staff as staff_store
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.log_index import catch_up
 from gateway.store.sealed import Held, SealedStore, event_context, identifier_mac
@@ -142,7 +142,7 @@ def recipients(law: Law, at: datetime) -> Iterator[Recipient]:
 async def _begin(store: Store, law: Law) -> None:
     now = clock.now()
 
-    def register(connection: apsw.Connection) -> Staged[None]:
+    def register(connection: Connection) -> Staged[None]:
         logged = entry.directory(
             at=now, action="imported", subject="all", actor="operator", digest="00" * 32
         )
@@ -165,7 +165,7 @@ async def _begin(store: Store, law: Law) -> None:
 
 
 def _persons(sealed: SealedStore, world: World, first: int) -> Unit[None]:
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         numbers = range(first, min(first + _PERSONS_AT_ONCE, world.persons))
         connection.executemany(
             "INSERT INTO person (ref, wrapped_key, facts, version) VALUES (?, ?, ?, 1)",
@@ -191,7 +191,7 @@ def _person(sealed: SealedStore, world: World, number: int) -> tuple[Any, ...]:
 
 
 def _cases(sealed: SealedStore, cases: Sequence[Case]) -> Unit[None]:
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.executemany(_EVENT, [_event(connection, sealed, one) for one in cases])
         both = [(one, which) for one in cases for which in (0, 1)]
         _insert(connection, "alert", [one.alert_row(which) | _HELD for one, which in both])
@@ -206,7 +206,7 @@ _HELD: Final[dict[str, Any]] = {"held": _SEALED[:600]}
 _SENT: Final[dict[str, Any]] = {"sealed": _SEALED, "proof": _PROOF}
 
 
-def _insert(connection: apsw.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def _insert(connection: Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     names = list(rows[0])
     connection.executemany(
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
@@ -214,7 +214,7 @@ def _insert(connection: apsw.Connection, table: str, rows: Sequence[Mapping[str,
     )
 
 
-def _event(connection: apsw.Connection, sealed: SealedStore, case: Case) -> tuple[Any, ...]:
+def _event(connection: Connection, sealed: SealedStore, case: Case) -> tuple[Any, ...]:
     content = orjson.dumps(case.content.to_cloudevent(), option=orjson.OPT_SORT_KEYS)
     key = sealed.key_of(connection, case.person)
     return (
@@ -260,7 +260,7 @@ _TASK: Final = (
 
 
 def _duties(world: World) -> Unit[None]:
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.executemany(
             "INSERT INTO duty (person, clock, status, due, next_at) VALUES (?, ?, ?, ?, ?)",
             _duty_rows(world),

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import apsw
-
 from gateway.config import Config
 from gateway.instance import rulebook_texts
 from gateway.law import Law
 from gateway.store import rulebooks
+from gateway.store.engine import Connection
 from policies.problem import BadRulebook
 from policies.rulebook import load_rulebook
 
@@ -42,7 +41,7 @@ def configured_texts(config: Config) -> dict[str, str]:
     return rulebook_texts(config.path(own) if own else None)
 
 
-def law_in_force(config: Config, connection: apsw.Connection) -> Adopted:
+def law_in_force(config: Config, connection: Connection) -> Adopted:
     """Return the law an instance decides by. Reads only.
 
     Raises:

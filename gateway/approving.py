@@ -10,14 +10,13 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-import apsw
-
 from gateway.adoption import configured_texts
 from gateway.config import Config
 from gateway.model.ids import PersonRef
 from gateway.model.staff import ApprovalId
 from gateway.store import approvals, erasure, people, rulebooks
 from gateway.store.approvals import Approval, CarryOut, Decided, Decision, SubjectGone
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sealed import SealedStore
 from policies.problem import BadRulebook
@@ -47,7 +46,7 @@ class Approving:
             by=by, now=self.now(),
         )  # fmt: skip
 
-        def unit(connection: apsw.Connection) -> Staged[ApprovalId]:
+        def unit(connection: Connection) -> Staged[ApprovalId]:
             if not people.exists(connection, person):
                 raise erasure.NobodyKnown
             return proposed(connection)
@@ -86,7 +85,7 @@ class Approving:
             "gap": self.gap,
         }
 
-        def carry_out(connection: apsw.Connection, approved: Approval, by: str) -> list[bytes]:
+        def carry_out(connection: Connection, approved: Approval, by: str) -> list[bytes]:
             way = ways[approved.kind]
             if way is None:
                 raise NotFromHere
@@ -108,7 +107,7 @@ class NotFromHere(Exception):
 
 
 def _erase(
-    sealed: SealedStore, now: datetime, connection: apsw.Connection, approved: Approval, by: str
+    sealed: SealedStore, now: datetime, connection: Connection, approved: Approval, by: str
 ) -> list[bytes]:
     unit = erasure.erase(
         sealed, PersonRef(approved.subject), by=by, reason=approved.reason, now=now
@@ -120,7 +119,7 @@ def _erase(
 
 
 def _adopt(
-    config: Config, now: datetime, connection: apsw.Connection, approved: Approval, by: str
+    config: Config, now: datetime, connection: Connection, approved: Approval, by: str
 ) -> list[bytes]:
     """Put the configured rulebook in force, if it is still the one that was proposed."""
     try:

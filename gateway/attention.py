@@ -5,13 +5,12 @@ tasks; nobody is told anything by it."""
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import apsw
-
 from gateway.duties.orders import order_faults
 from gateway.model.event import Event
 from gateway.model.ids import TaskId
 from gateway.model.person import Person
 from gateway.model.strict_json import Json, JsonObject
+from gateway.store.engine import Connection
 from gateway.store.history import concerns
 from gateway.store.tasks import Task
 from policies.attention import Attention
@@ -24,7 +23,7 @@ _ORDERS: Final = frozenset({"order.imposed", "order.varied"})
 
 
 def questions(
-    connection: apsw.Connection,
+    connection: Connection,
     event: Event,
     person: Person,
     attention: Attention,

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import apsw
 import orjson
 import structlog
 
@@ -26,6 +25,7 @@ from gateway.model.ids import AlertId, EndpointId
 from gateway.model.strict_json import JsonObject
 from gateway.second_factor import Code, Passkeys, Shown, proven
 from gateway.store import alerts, pick_ups, second_factors, witnessed
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.pick_ups import Link
 from gateway.store.sealed import alert_context
@@ -149,7 +149,7 @@ class Collecting:
     def _fetched(self, of: Link) -> Unit[bytes | None]:
         now = self.clock()
 
-        def unit(connection: apsw.Connection) -> Staged[bytes | None]:
+        def unit(connection: Connection) -> Staged[bytes | None]:
             current = pick_ups.link(connection, of.alert, of.endpoint)
             if current is None or not current.is_current(now, self.expires_after):
                 return Staged(None)
@@ -169,7 +169,7 @@ class Collecting:
         sealed = self.store.sealed
         key = second_factors.factor_key(sealed)
 
-        def unit(connection: apsw.Connection) -> Staged[_Read]:
+        def unit(connection: Connection) -> Staged[_Read]:
             current = pick_ups.link(connection, of.alert, of.endpoint)
             if current is None or not self._opens(connection, current, of, now):
                 return Staged((None, ""))
@@ -191,16 +191,14 @@ class Collecting:
 
         return unit
 
-    def _opens(
-        self, connection: apsw.Connection, current: Link, asked: Link, now: datetime
-    ) -> bool:
+    def _opens(self, connection: Connection, current: Link, asked: Link, now: datetime) -> bool:
         return (
             current.issue == asked.issue
             and current.opens(now, self.expires_after)
             and not second_factors.must_wait(connection, current.recipient, now)
         )
 
-    def _open(self, connection: apsw.Connection, of: Link) -> Opened | None:
+    def _open(self, connection: Connection, of: Link) -> Opened | None:
         """Open what is kept of an alert.
 
         Raises:
@@ -223,7 +221,7 @@ class Collecting:
         )
 
 
-def _wrong(connection: apsw.Connection, of: Link, now: datetime) -> Staged[_Read]:
+def _wrong(connection: Connection, of: Link, now: datetime) -> Staged[_Read]:
     second_factors.count_wrong(connection, of.recipient, now)
     if not pick_ups.count_failure(connection, of):
         return Staged((None, "a second factor was wrong"))

@@ -3,19 +3,18 @@
 import fnmatch
 from collections.abc import Mapping
 
-import apsw
-
 from gateway.candidates import Candidates
 from gateway.model.ids import OURSELVES, AgencyName, EndpointId, RecipientId
 from gateway.model.party import Agency, Endpoint, Recipient
 from gateway.store import directory as rows
+from gateway.store.engine import Connection
 from policies.catalogue import Catalogues, may_post
 
 
 class Directory:
     """A snapshot of the directory, renewed when the stored one has changed."""
 
-    def __init__(self, reader: apsw.Connection, catalogues: Catalogues) -> None:
+    def __init__(self, reader: Connection, catalogues: Catalogues) -> None:
         self._reader = reader
         self._catalogues = catalogues
         self.marker: str | None = None  # of the directory this snapshot shows

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-import apsw
 import structlog
 
 from gateway.circumstances import Circumstances
@@ -34,6 +33,7 @@ from gateway.store import alerts, chains, history, outbox
 from gateway.store.alerts import AlertRow
 from gateway.store.chains import Reason
 from gateway.store.decisions import Decided, Rung, commit, rows_of
+from gateway.store.engine import Connection
 from gateway.store.outbox import OutboxRow
 from gateway.store.sealed import Held
 from gateway.store.sqlite import StoreUnavailable
@@ -288,7 +288,7 @@ def _climbed(first: AlertRow, made: AlertKept, reason: Reason, telling: Telling)
     ).encode()
 
 
-def _reason(connection: apsw.Connection, members: Sequence[AlertRow]) -> Reason:
+def _reason(connection: Connection, members: Sequence[AlertRow]) -> Reason:
     """Return why a chain goes on: what became of the alert it has come to."""
     latest = members[-1]
     if latest.answer == "rejected":
@@ -296,7 +296,7 @@ def _reason(connection: apsw.Connection, members: Sequence[AlertRow]) -> Reason:
     return "failed" if chains.is_lost(connection, latest.id) else "unanswered"
 
 
-def _never_left(connection: apsw.Connection, row: AlertRow) -> bool:
+def _never_left(connection: Connection, row: AlertRow) -> bool:
     """Return whether an alert was withheld, or superseded, before any of it left."""
     ways = alerts.ways_of(connection, row.id)
     return bool(ways) and all(one.way.state == "withheld" and one.way.attempts == 0 for one in ways)

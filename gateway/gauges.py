@@ -26,6 +26,7 @@ from gateway.key_warnings import WARN_DAYS, key_warnings
 from gateway.model.party import Recipient
 from gateway.store import gauges as stored
 from gateway.store import sqlite
+from gateway.store.engine import Connection
 from gateway.store.gauges import Reading
 from keys.certificates import valid_until
 from keys.problem import KeyProblem
@@ -101,7 +102,7 @@ class Gauges:
     directory: Directory
     now: Callable[[], datetime]
     monotonic: Callable[[], float] = time.monotonic
-    _reader: apsw.Connection | None = None
+    _reader: Connection | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _often: tuple[float, list[Reading]] | None = None
     _seldom: tuple[float, list[Reading]] | None = None
@@ -124,7 +125,7 @@ class Gauges:
                 self._reader.close()
                 self._reader = None
 
-    def _measure(self, read: Callable[[apsw.Connection], Iterator[Reading]]) -> list[Reading]:
+    def _measure(self, read: Callable[[Connection], Iterator[Reading]]) -> list[Reading]:
         """Return what is read; what was read before trouble, and that there was some."""
         found: list[Reading] = []
         try:
@@ -139,7 +140,7 @@ class Gauges:
     def _database(self) -> Path:
         return self.config.path(self.config.instance.database)
 
-    def _quickly(self, reader: apsw.Connection) -> Iterator[Reading]:
+    def _quickly(self, reader: Connection) -> Iterator[Reading]:
         now, console = self.now(), self.config.console
         yield from volume(self._database)
         yield from stored.of_work(reader, now)
@@ -153,7 +154,7 @@ class Gauges:
         yield from stored.of_incidents(reader, CODES)
         yield Reading("throughgate_store_readable", 1)
 
-    def _slowly(self, reader: apsw.Connection) -> Iterator[Reading]:
+    def _slowly(self, reader: Connection) -> Iterator[Reading]:
         yield _build()
         yield from _keys(self.directory.recipients.values(), self.now())
         for name, path in own_certificates(self.config).items():

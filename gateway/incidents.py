@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
 
-import apsw
 import orjson
 import structlog
 
@@ -23,6 +22,7 @@ from gateway.model.disclosure import Parcel
 from gateway.model.ids import AlertId, EndpointId
 from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
 from gateway.store import incidents
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from gateway.store.incidents import Incident, open_ones, to_be_said
 from gateway.store.sqlite import StoreUnavailable
@@ -155,7 +155,7 @@ class Incidents:
         await self._store.commit(incidents.tell(incident.name, now))
 
 
-def _closing(now: datetime) -> Callable[[apsw.Connection], Staged[int]]:
+def _closing(now: datetime) -> Callable[[Connection], Staged[int]]:
     return lambda connection: Staged(incidents.close_quiet(connection, now))
 
 

@@ -9,8 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
 
-import apsw
-
 from gateway import clock
 from gateway.config import Config, load_config
 from gateway.disclosure_log import entry
@@ -19,6 +17,7 @@ from gateway.key_places import KekSource, LogKeys, file_of, kms_of, token_of
 from gateway.law import Law
 from gateway.model.ids import OURSELVES
 from gateway.store import own_secrets, rulebooks, sqlite
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.high_water import HighWater
 from gateway.store.sealed import SealedStore
@@ -142,7 +141,7 @@ def note_rulebook(digest: str, now: datetime, texts: Mapping[str, str] | None = 
     """Return the unit that keeps the rulebook an instance decides by, and logs it where it is
     another than the last one. `texts` are its files; None: they are kept already."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         return Staged(
             None, rulebooks.put_in_force(connection, digest, texts, by=OURSELVES, now=now)
         )
@@ -179,7 +178,7 @@ async def create(folder: Path, *, name: str, sections: str) -> Config:
     digest = load_rulebook(texts).digest
     genesis = entry.genesis(at=begun, origin=name, rulebook=digest)
 
-    def begin(connection: apsw.Connection) -> Staged[None]:
+    def begin(connection: Connection) -> Staged[None]:
         rulebooks.put_in_force(connection, digest, texts, by=OURSELVES, now=begun)
         return Staged(None, [genesis.encode()])  # which names the rulebook: no entry of its own
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import apsw
-
 from gateway.disclose import Disclosing, Told, test_alert
 from gateway.model.event import Event
 from gateway.model.ids import OURSELVES, AlertId, EventRef, PersonRef
 from gateway.model.party import Recipient
 from gateway.store.decisions import Committed, Decided, commit
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.own_events import insert_own
 from gateway.store.sealed import SealedStore, alert_context
@@ -44,7 +43,7 @@ def send_test(recipient: Recipient, within: timedelta, proving: Proving) -> Unit
     Its result is the alert's id; None if there is no way to this recipient.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[AlertId | None]:
+    def unit(connection: Connection) -> Staged[AlertId | None]:
         nobody = _nobody(connection, proving)
         stated = insert_own(
             connection,
@@ -80,7 +79,7 @@ def _sent(staged: Staged[Committed], told: Told) -> AlertId | None:
     return told.alert.alert if committed and told.disclosures else None
 
 
-def _decided(connection: apsw.Connection, told: Told, event: Event, proving: Proving) -> Decided:
+def _decided(connection: Connection, told: Told, event: Event, proving: Proving) -> Decided:
     wrapped, version = connection.execute(
         "SELECT wrapped_key, version FROM person WHERE ref = ?", (event.person,)
     ).get
@@ -99,7 +98,7 @@ def _decided(connection: apsw.Connection, told: Told, event: Event, proving: Pro
     )
 
 
-def _nobody(connection: apsw.Connection, proving: Proving) -> PersonRef:
+def _nobody(connection: Connection, proving: Proving) -> PersonRef:
     """Return the record of nobody, made at the first test."""
     found = connection.execute("SELECT value FROM setting WHERE name = ?", (NOBODY,)).fetchone()
     if found is not None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-import apsw
 import structlog
 
 from gateway.config import Config
@@ -15,6 +14,7 @@ from gateway.disclosure_log.checkpoint import Checkpoint, LogKey, parse_checkpoi
 from gateway.instance import high_water_of, keep_published
 from gateway.store import epoch
 from gateway.store.approvals import Approval, CarryOut, SubjectGone
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
@@ -158,7 +158,7 @@ def acknowledging(name: str, now: Callable[[], datetime]) -> CarryOut:
         now: The time.
     """
 
-    def carry_out(connection: apsw.Connection, approved: Approval, by: str) -> list[bytes]:
+    def carry_out(connection: Connection, approved: Approval, by: str) -> list[bytes]:
         missing = epoch.behind_of(connection)
         if missing is None or str(missing.size) != approved.subject:
             raise SubjectGone
@@ -176,7 +176,7 @@ def acknowledging(name: str, now: Callable[[], datetime]) -> CarryOut:
 
 
 def _mark(known: Checkpoint) -> Unit[None]:
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         epoch.mark_behind(connection, known)
         return Staged(None, while_behind=True)
 

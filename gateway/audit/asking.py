@@ -16,8 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import apsw
-
 from gateway.audit.answer import Answer
 from gateway.audit.scope import Scope
 from gateway.directory import Directory
@@ -27,6 +25,7 @@ from gateway.law import Law
 from gateway.model.decision import Reason
 from gateway.model.ids import AgencyName, PersonRef, RecipientId
 from gateway.store import justifications, merges, sqlite
+from gateway.store.engine import Connection
 from gateway.store.erasure import is_erased
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.log_index import CONTROLLER, Query, Term
@@ -63,7 +62,7 @@ class NotLogged(Exception):
 class Asking:
     """Who asks, for whom and why, and what the answer is made from."""
 
-    connection: apsw.Connection  # read it through `reader`
+    connection: Connection  # read it through `reader`
     sealed: SealedStore
     directory: Directory
     law: Law
@@ -77,7 +76,7 @@ class Asking:
     logged: int | None = field(default=None, kw_only=True)  # leaf index of the consultation
 
     @property
-    def reader(self) -> apsw.Connection:
+    def reader(self) -> Connection:
         """What to read from.
 
         Raises:
@@ -232,7 +231,7 @@ def _refused(question: Question, asking: Asking) -> Reason | None:
 def _consultation(question: Question, asking: Asking, index: list[int]) -> Unit[None]:
     said = asking.justification.strip()
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         mac = None
         if said:
             mac = justifications.digest(asking.sealed, said)
@@ -256,7 +255,7 @@ def _consultation(question: Question, asking: Asking, index: list[int]) -> Unit[
             reason_mac=mac,
         )
 
-        def finish(_connection: apsw.Connection, first: int, _proofs: object) -> None:
+        def finish(_connection: Connection, first: int, _proofs: object) -> None:
             index[:] = [first]
 
         return Staged(None, [logged.encode()], finish)
@@ -264,24 +263,24 @@ def _consultation(question: Question, asking: Asking, index: list[int]) -> Unit[
     return unit
 
 
-def _keeps_words(connection: apsw.Connection, person: PersonRef) -> bool:
+def _keeps_words(connection: Connection, person: PersonRef) -> bool:
     """Return whether there is a key to seal words under: none once the person is erased."""
     return _is_known(connection, person) and not is_erased(connection, person)
 
 
-def _is_known(connection: apsw.Connection, person: PersonRef | None) -> bool:
+def _is_known(connection: Connection, person: PersonRef | None) -> bool:
     return bool(connection.execute("SELECT 1 FROM person WHERE ref = ?", (person,)).get)
 
 
 def _recipient(
-    connection: apsw.Connection, asking: Asking, recipient: RecipientId | None
+    connection: Connection, asking: Asking, recipient: RecipientId | None
 ) -> RecipientId | None:
     if recipient is None or recipient in asking.directory.recipients:
         return recipient
     return recipient if _mentioned(connection, ("recipient",), recipient) else RecipientId(UNKNOWN)
 
 
-def _is_reference(connection: apsw.Connection, asking: Asking, name: str, value: str) -> bool:
+def _is_reference(connection: Connection, asking: Asking, name: str, value: str) -> bool:
     """Return whether something may enter the log: nothing that somebody might have typed of a
     person, which the log would then hold for ever."""
     if _REFERENCES.fullmatch(value) or (name == "alert" and _ALERT_REFERENCE.fullmatch(value)):
@@ -297,7 +296,7 @@ def _is_reference(connection: apsw.Connection, asking: Asking, name: str, value:
     return name in _NAMED and _mentioned(connection, _NAMED[name], value)
 
 
-def _mentioned(connection: apsw.Connection, whats: tuple[str, ...], value: str) -> bool:
+def _mentioned(connection: Connection, whats: tuple[str, ...], value: str) -> bool:
     return any(connection.execute(_TERM, (what, value)).get for what in whats)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import apsw
 import orjson
 
 from gateway.disclosure_log import proof
@@ -14,6 +13,7 @@ from gateway.disclosure_log.checkpoint import VerifierKey, parse_keys
 from gateway.disclosure_log.problem import BadCheckpoint, BadProof
 from gateway.model.ids import AlertId, EndpointId
 from gateway.store import sqlite
+from gateway.store.engine import Connection
 from gateway.store.log_tree import newest_checkpoint, restore_tree
 
 
@@ -32,7 +32,7 @@ class Finding:
 class Auditor:
     """A read-only look at one instance's log and outbox, against the log's public keys."""
 
-    def __init__(self, reader: apsw.Connection, verifiers: Sequence[VerifierKey]) -> None:
+    def __init__(self, reader: Connection, verifiers: Sequence[VerifierKey]) -> None:
         self._reader = reader
         self._verifiers = verifiers
 

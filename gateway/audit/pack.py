@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import apsw
-
 from gateway.audit.answer import Answer, Cell
 from gateway.disclosure_log import proof
 from gateway.disclosure_log.checkpoint import VerifierKey, parse_checkpoint
@@ -20,6 +18,7 @@ from gateway.disclosure_log.merkle import leaf_hash
 from gateway.disclosure_log.problem import BadCheckpoint, BadProof
 from gateway.disclosure_log.tree import Tree
 from gateway.store import witnessed
+from gateway.store.engine import Connection
 from gateway.store.log_tree import newest_checkpoint, restore_tree
 
 MAX_PROVEN: Final = 1000  # entries of one pack that are proved
@@ -101,7 +100,7 @@ def shown(cell: Cell) -> str:
 
 def pack_of(
     answer: Answer,
-    connection: apsw.Connection,
+    connection: Connection,
     verifiers: Sequence[VerifierKey],
     *,
     now: datetime,
@@ -173,7 +172,7 @@ def _cell(cell: Cell) -> str:
     return _guarded(cell)
 
 
-def _checkpoints(connection: apsw.Connection) -> tuple[Noted, ...]:
+def _checkpoints(connection: Connection) -> tuple[Noted, ...]:
     """Return the newest witnessed checkpoint and the newest of all, ascending."""
     found = [(newest_checkpoint(connection), False), (witnessed.newest(connection), True)]
     notes = {one[0]: Noted(size=one[0], note=one[1], witnessed=by) for one, by in found if one}
@@ -186,7 +185,7 @@ def _covering(notes: Sequence[Noted], index: int) -> Noted:
 
 
 def _proven(
-    connection: apsw.Connection,
+    connection: Connection,
     tree: Tree,
     index: int,
     under: Noted,

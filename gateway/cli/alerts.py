@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import apsw
 import orjson
 import typer
 
@@ -27,6 +26,7 @@ from gateway.model.strict_json import Json, JsonObject
 from gateway.store import alerts
 from gateway.store.alerts import AlertRow
 from gateway.store.consultation import Asked, Seen
+from gateway.store.engine import Connection
 
 _ID: Final = re.compile(r"alt_[0-9a-f]{32}")
 
@@ -46,7 +46,7 @@ def listed(
     after = None if since is None else _since(since, now)
     whose = None if recipient is None else RecipientId(recipient)
 
-    def look(connection: apsw.Connection) -> Seen[list[tuple[AlertRow, AlertState]]]:
+    def look(connection: Connection) -> Seen[list[tuple[AlertRow, AlertState]]]:
         rows = alerts.listed(connection, recipient=whose, since=after, unanswered=unanswered)
         stand = ((row, alerts.state(connection, row, now)) for row in rows)
         found = [(row, stands) for row, stands in stand if state in (None, stands)]
@@ -67,7 +67,7 @@ def show(config_file: Path, which: str, *, by: str | None, as_json: bool) -> int
     """Print where an alert stands and its story, in the order of the log; reading it is logged."""
     now = clock.now()
 
-    def look(connection: apsw.Connection) -> Seen[JsonObject]:
+    def look(connection: Connection) -> Seen[JsonObject]:
         row = _named(connection, which)
         members = alerts.chain(connection, row)
         first = _first_entry(connection, members)
@@ -108,7 +108,7 @@ def acknowledge(
     return OK if result.verdict in {"taken", "repeated"} else NO
 
 
-def _named(connection: apsw.Connection, which: str) -> AlertRow:
+def _named(connection: Connection, which: str) -> AlertRow:
     """Return the alert of an id or a reference.
 
     Raises:
@@ -141,7 +141,7 @@ def _since(text: str, now: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=clock.LONDON)
 
 
-def _first_entry(connection: apsw.Connection, members: list[AlertRow]) -> int:
+def _first_entry(connection: Connection, members: list[AlertRow]) -> int:
     ids = orjson.dumps([one.id for one in members]).decode()
     first = connection.execute(
         "SELECT min(leaf_index) FROM outbox WHERE alert IN (SELECT value FROM json_each(?))", (ids,)
@@ -149,9 +149,7 @@ def _first_entry(connection: apsw.Connection, members: list[AlertRow]) -> int:
     return int(first or 0)
 
 
-def _story(
-    connection: apsw.Connection, first: int, members: list[AlertRow]
-) -> Iterator[JsonObject]:
+def _story(connection: Connection, first: int, members: list[AlertRow]) -> Iterator[JsonObject]:
     """Yield the log's entries that name an alert of a chain, in order."""
     ids = {one.id for one in members}
     prefix = b'"alert":"alt_'
@@ -192,7 +190,7 @@ def _json(row: AlertRow, stands: AlertState) -> JsonObject:
     }
 
 
-def _ways(connection: apsw.Connection, row: AlertRow) -> list[Json]:
+def _ways(connection: Connection, row: AlertRow) -> list[Json]:
     return [
         one.shown() | {"kept_until": _text(one.way.not_before)}
         for one in alerts.ways_of(connection, row.id)

@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import apsw
-
 from gateway import clock
 from gateway.adoption import law_in_force
 from gateway.audit.answer import Answer
@@ -28,6 +26,7 @@ from gateway.instance import commit_one, sealed_store, verifiers_of
 from gateway.model.decision import Reason
 from gateway.model.ids import AgencyName, PersonRef
 from gateway.reading import reads_for
+from gateway.store.engine import Connection
 from gateway.store.sealed import SealedStore
 from gateway.trusted_witnesses import witness_keys
 from policies.rulebook import Rulebook
@@ -132,7 +131,7 @@ def asked(config_file: Path, asker: Asker, form: Form, pose: Pose) -> Answer:
     return found
 
 
-def _proving(config: Config, connection: apsw.Connection) -> Proving:
+def _proving(config: Config, connection: Connection) -> Proving:
     return Proving(
         connection=connection,
         keys=verifiers_of(config),
@@ -232,7 +231,7 @@ def _in_force(found: Answer) -> bool:
     return "in force" in checks and all(checks[one] for one in checks.keys() - beside)
 
 
-def _person(connection: apsw.Connection, sealed: SealedStore, who: str | None) -> PersonRef | None:
+def _person(connection: Connection, sealed: SealedStore, who: str | None) -> PersonRef | None:
     """Return the person meant; `NOBODY` where nobody known is. None: nobody is asked about."""
     if who is None:
         return None

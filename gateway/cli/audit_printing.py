@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import apsw
 import orjson
 import typer
 from rich.console import Console
@@ -18,6 +17,7 @@ from gateway.audit import pack
 from gateway.audit.answer import Answer, Cell
 from gateway.cli.exits import Trouble
 from gateway.disclosure_log.checkpoint import VerifierKey
+from gateway.store.engine import Connection
 
 # What of an answer fits a terminal; the rest is in --csv, --pdf and --json.
 _SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
@@ -51,7 +51,7 @@ class Form:
 class Proving:
     """What the entries of an answer are proved from, and whose signatures count."""
 
-    connection: apsw.Connection
+    connection: Connection
     keys: tuple[VerifierKey, ...]
     witnesses: tuple[str, ...]  # vkeys
 

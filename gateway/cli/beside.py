@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Final, TypeVar
 
-import apsw
-
 from gateway import clock
 from gateway.cli.exits import Trouble
 from gateway.config import Config
@@ -16,6 +14,7 @@ from gateway.instance import commit_one
 from gateway.model.ids import PersonRef
 from gateway.store import sqlite
 from gateway.store.consultation import Asked, Seen, logged
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sealed import SealedStore
 
@@ -57,7 +56,7 @@ def reader(by: str | None) -> str:
     return f"uid-{os.getuid()}" if by is None else staff(by)
 
 
-def opened(config: Config) -> closing[apsw.Connection]:
+def opened(config: Config) -> closing[Connection]:
     """Open the instance's database to read from, until the `with` block ends."""
     return closing(sqlite.open_reader(config.path(config.instance.database)))
 
@@ -66,7 +65,7 @@ def commit(config: Config, unit: Unit[T]) -> T:
     """Run a unit of work beside a serving gateway and return its result."""
     answers: list[T] = []
 
-    def answering(connection: apsw.Connection) -> Staged[None]:
+    def answering(connection: Connection) -> Staged[None]:
         staged = unit(connection)
         answers[:] = [staged.result]
         return Staged(None, staged.entries, staged.finish)
@@ -75,7 +74,7 @@ def commit(config: Config, unit: Unit[T]) -> T:
     return answers[0]
 
 
-def consulted(config: Config, asked: Asked, look: Callable[[apsw.Connection], Seen[T]]) -> T:
+def consulted(config: Config, asked: Asked, look: Callable[[Connection], Seen[T]]) -> T:
     """Look at the instance's database, and return what was seen once the log has it. Commits."""
     with opened(config) as connection:
         seen = look(connection)

@@ -3,7 +3,6 @@ words sealed."""
 
 from pathlib import Path
 
-import apsw
 import orjson
 import typer
 
@@ -24,6 +23,7 @@ from gateway.model.party import Recipient
 from gateway.store import history, tasks
 from gateway.store.all_events import events_of
 from gateway.store.consultation import Asked, Seen
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from gateway.store.merges import root
 from gateway.store.sealed import SealedStore
@@ -33,7 +33,7 @@ from gateway.telling import question
 def listed(config_file: Path, *, by: str | None, as_json: bool) -> int:
     """Print the open tasks, oldest first; they name persons, so it is logged."""
 
-    def look(connection: apsw.Connection) -> Seen[list[tasks.Task]]:
+    def look(connection: Connection) -> Seen[list[tasks.Task]]:
         found = tasks.open_tasks(connection)
         return Seen(result=found, shown=len(found))
 
@@ -53,7 +53,7 @@ def show(config_file: Path, id_: str, *, by: str | None, as_json: bool) -> int:
     config = load_config(config_file)
     sealed = sealed_store(config) if by is not None else None
 
-    def look(connection: apsw.Connection) -> Seen[tuple[tasks.Task | None, str | None]]:
+    def look(connection: Connection) -> Seen[tuple[tasks.Task | None, str | None]]:
         task = tasks.task_by_id(connection, id_)
         if task is None:
             return Seen(result=(None, None), shown=0)
@@ -126,7 +126,7 @@ def request(
 
 
 def _proposed(
-    connection: apsw.Connection,
+    connection: Connection,
     sealed: SealedStore,
     law: Law,
     directory: Directory,

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
-import apsw
 import orjson
 import typer
 from rich.console import Console
@@ -27,6 +26,7 @@ from gateway.over_endpoint import unsealed_text
 from gateway.store import deliveries
 from gateway.store.consultation import Asked, Seen
 from gateway.store.deliveries import SHOWN, Delivery, Shown, TextOf, Wanted
+from gateway.store.engine import Connection
 from gateway.store.outbox import Key
 
 _Story = tuple[list[Delivery], list[dict[str, Any]]]
@@ -57,7 +57,7 @@ def listed(
         limit=limit,
     )
 
-    def look(connection: apsw.Connection) -> Seen[list[Delivery]]:
+    def look(connection: Connection) -> Seen[list[Delivery]]:
         found = deliveries.listing(connection, wanted)
         return Seen(result=found, shown=len(found), recipient=wanted.recipient)
 
@@ -76,7 +76,7 @@ def show(config_file: Path, alert: str, *, by: str | None, as_json: bool) -> int
         Trouble: no alert has that id.
     """
 
-    def look(connection: apsw.Connection) -> Seen[_Story]:
+    def look(connection: Connection) -> Seen[_Story]:
         ways = deliveries.ways_of(connection, AlertId(alert))
         story = deliveries.story_of(connection, AlertId(alert)) if ways else []
         return Seen(result=(ways, story), shown=len(ways))

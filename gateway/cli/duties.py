@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-import apsw
 import orjson
 import typer
 from rich.console import Console
@@ -27,6 +26,7 @@ from gateway.store import duties as rows
 from gateway.store import people
 from gateway.store.all_events import Unread, events_of, everyone
 from gateway.store.consultation import Asked, Seen
+from gateway.store.engine import Connection
 from gateway.store.merges import root
 from gateway.store.sealed import SealedStore
 from policies.catalogue import Catalogues
@@ -51,7 +51,7 @@ def show(
     config = load_config(config_file)
     sealed, day = sealed_store(config), _day(at) if at else None
 
-    def look(connection: apsw.Connection) -> Seen[list[JsonObject]]:
+    def look(connection: Connection) -> Seen[list[JsonObject]]:
         catalogues = law_in_force(config, connection).law.catalogues
         if day is None:
             found = _as_kept(connection, catalogues, whose)
@@ -85,7 +85,7 @@ def play(scenario_file: Path, *, as_json: bool) -> int:
 
 
 def _as_kept(
-    connection: apsw.Connection, catalogues: Catalogues, whose: PersonRef | None
+    connection: Connection, catalogues: Catalogues, whose: PersonRef | None
 ) -> list[JsonObject]:
     owners = {str(name): one.owner for name, one in catalogues.clocks.items()}
     return [
@@ -102,7 +102,7 @@ def _as_kept(
 
 
 def _reckoned(
-    connection: apsw.Connection,
+    connection: Connection,
     sealed: SealedStore,
     catalogues: Catalogues,
     whose: PersonRef | None,

@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-import apsw
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -22,6 +21,7 @@ from gateway.disclosure_log.tiles import pack_bundle, tile_path
 from gateway.disclosure_log.tree import TILE_WIDTH
 from gateway.instance import VKEY_NAME
 from gateway.store import sqlite
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 
 README: Final = """\
@@ -79,7 +79,7 @@ def export(config_file: Path, out: Path) -> int:
 
 
 def _log_reading(config_file: Path) -> None:
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         row = connection.execute("SELECT size FROM log_head").fetchone()
         end = row[0] if row else 0
         logged = entry.consultation(at=clock.now(), what="log-export", start=0, end=end)
@@ -88,7 +88,7 @@ def _log_reading(config_file: Path) -> None:
     commit(load_config(config_file), unit)
 
 
-def _write_notes(connection: apsw.Connection, out: Path) -> int:
+def _write_notes(connection: Connection, out: Path) -> int:
     """Write the checkpoints and return the size of the newest."""
     notes = [
         str(note) for (note,) in connection.execute("SELECT note FROM log_checkpoint ORDER BY size")
@@ -114,7 +114,7 @@ def _tiles(size: int) -> Iterator[tuple[int, int, int]]:
         level, hashes = level + 1, hashes // TILE_WIDTH
 
 
-def _hashes(connection: apsw.Connection) -> Callable[[int, int, int], bytes]:
+def _hashes(connection: Connection) -> Callable[[int, int, int], bytes]:
     """Return what reads a tile: a full one as stored, a partial one made from those below it."""
 
     def tile(level: int, index: int, width: int) -> bytes:
@@ -137,7 +137,7 @@ def _hashes(connection: apsw.Connection) -> Callable[[int, int, int], bytes]:
     return tile
 
 
-def _column(connection: apsw.Connection, name: str, first: int, count: int) -> list[bytes]:
+def _column(connection: Connection, name: str, first: int, count: int) -> list[bytes]:
     rows = connection.execute(
         f"SELECT {name} FROM log_entry WHERE idx >= ? AND idx < ? ORDER BY idx",  # noqa: S608 - a literal
         (first, first + count),

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import apsw
 import typer
 
 from gateway import clock
@@ -18,6 +17,7 @@ from gateway.instance import VKEY_NAME, load_keys
 from gateway.key_places import make_log_key
 from gateway.model.staff import ApprovalId
 from gateway.store import approvals, epoch
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 
 _REASON: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -104,7 +104,7 @@ def _look(config: Config) -> None:
     commit(config, lambda _connection: Staged(None))
 
 
-def _told(connection: apsw.Connection, keys: Sequence[LogKey]) -> tuple[bytes, ...]:
+def _told(connection: Connection, keys: Sequence[LogKey]) -> tuple[bytes, ...]:
     return epoch.signers_of(connection) or (keys[-1].verifier_key.public,)
 
 
@@ -115,7 +115,7 @@ def _fresh(keys: Sequence[LogKey], told: Sequence[bytes]) -> list[LogKey]:
 
 
 def _add(config: Config, keys: Sequence[LogKey], by: str) -> Unit[None]:
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         told = _told(connection, keys)
         fresh = [key.verifier_key.public for key in _fresh(keys, told)]
         epoch.set_signers(connection, [*fresh, *told])
@@ -126,7 +126,7 @@ def _add(config: Config, keys: Sequence[LogKey], by: str) -> Unit[None]:
 
 
 def _retire(config: Config, keys: Sequence[LogKey], by: str) -> Unit[int]:
-    def unit(connection: apsw.Connection) -> Staged[int]:
+    def unit(connection: Connection) -> Staged[int]:
         newest, *older = _told(connection, keys)
         if not older:
             return Staged(0)
@@ -137,9 +137,7 @@ def _retire(config: Config, keys: Sequence[LogKey], by: str) -> Unit[int]:
     return unit
 
 
-def _entry(
-    connection: apsw.Connection, config: Config, action: str, public: bytes, by: str
-) -> bytes:
+def _entry(connection: Connection, config: Config, action: str, public: bytes, by: str) -> bytes:
     origin = epoch.origin_of(connection, config.instance.name)
     verifier = str(VerifierKey(name=origin, public=public))
     return entry.log_key(

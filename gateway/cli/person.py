@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-import apsw
 import orjson
 import typer
 
@@ -25,6 +24,7 @@ from gateway.model.strict_json import Json, JsonObject
 from gateway.people import MATCHED
 from gateway.store import people
 from gateway.store.consultation import Asked, Seen
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Unit
 from gateway.store.merges import history, records, root
 from gateway.store.sealed import SealedStore
@@ -43,7 +43,7 @@ def show(config_file: Path, who: str, *, by: str, reason: str, as_json: bool) ->
     by, reason = checked(by, reason)
     sealed = sealed_store(config)
 
-    def look(connection: apsw.Connection) -> Seen[JsonObject | None]:
+    def look(connection: Connection) -> Seen[JsonObject | None]:
         ref = named(connection, sealed, who)
         if ref is None:
             return Seen(result=None, shown=0)
@@ -62,7 +62,7 @@ def tasks(config_file: Path, who: str | None, *, by: str | None, as_json: bool) 
     config = load_config(config_file)
     sealed = sealed_store(config)
 
-    def look(connection: apsw.Connection) -> Seen[list[Task] | None]:
+    def look(connection: Connection) -> Seen[list[Task] | None]:
         person = named(connection, sealed, who) if who is not None else None
         if who is not None and person is None:
             return Seen(result=None, shown=0)
@@ -185,7 +185,7 @@ def _change(
     return OK
 
 
-def _record(connection: apsw.Connection, ref: PersonRef) -> JsonObject:
+def _record(connection: Connection, ref: PersonRef) -> JsonObject:
     """Return what is held of a person, without any fact: no key is used to make it."""
     own = records(connection, ref)
     marks = ", ".join("?" * len(own))
@@ -254,7 +254,7 @@ def _word(value: Json) -> str:
     return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
 
 
-def named(connection: apsw.Connection, sealed: SealedStore, who: str) -> PersonRef | None:
+def named(connection: Connection, sealed: SealedStore, who: str) -> PersonRef | None:
     """Return the record meant: a reference, KIND=VALUE, or an identifier whose form says its kind;
     None if nobody known is.
 

@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-import apsw
 import typer
 
 from gateway import clock
@@ -26,6 +25,7 @@ from gateway.model.strict_json import Json, JsonObject, read_json
 from gateway.people import matching_identifiers
 from gateway.rehearsal.rehearse import Rehearsed, rehearse_alone, rehearse_at
 from gateway.store.consultation import Asked, Seen, logged
+from gateway.store.engine import Connection
 from gateway.store.history import alerts_about, standing
 from gateway.store.people import find
 from gateway.store.sealed import SealedStore, open_facts
@@ -141,7 +141,7 @@ def _at_instance(
 
 
 def _known_person(
-    connection: apsw.Connection, sealed: SealedStore, stated: CanonicalEvent, today: date
+    connection: Connection, sealed: SealedStore, stated: CanonicalEvent, today: date
 ) -> PersonRef | None:
     """Return whom the event is about; None if nobody known, or if its identifiers disagree."""
     numbers = matching_identifiers(stated.groups, today=today)
@@ -149,14 +149,14 @@ def _known_person(
     return named.pop() if len(named) == 1 else None
 
 
-def _person(connection: apsw.Connection, sealed: SealedStore, ref: PersonRef) -> Person:
+def _person(connection: Connection, sealed: SealedStore, ref: PersonRef) -> Person:
     wrapped, facts = connection.execute(
         "SELECT wrapped_key, facts FROM person WHERE ref = ?", (ref,)
     ).get
     return open_facts(sealed.data_key(ref, wrapped), ref, facts)
 
 
-def _told_before(connection: apsw.Connection, ref: PersonRef) -> frozenset[RecipientId]:
+def _told_before(connection: Connection, ref: PersonRef) -> frozenset[RecipientId]:
     return frozenset(alert.recipient for alert in standing(alerts_about(connection, ref)))
 
 

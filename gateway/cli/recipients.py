@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-import apsw
 import orjson
 import typer
 from rich.console import Console
@@ -30,6 +29,7 @@ from gateway.model.strict_json import Json, JsonObject
 from gateway.recipients_file import BadRecipients, Known, read_recipients
 from gateway.registration import register_recipients
 from gateway.store import alerts, directory, second_factors
+from gateway.store.engine import Connection
 
 ANSWERED: Final = frozenset({"acknowledged", "accepted", "rejected", "actioned"})
 _LOOK_EVERY_S: Final = 0.5
@@ -223,7 +223,7 @@ def _chosen(found: Mapping[RecipientId, Recipient], only: str | None) -> list[Re
     return [found[RecipientId(only)]]
 
 
-def _may_read(reader: apsw.Connection, recipient: Recipient) -> bool:
+def _may_read(reader: Connection, recipient: Recipient) -> bool:
     """Return whether a recipient can read what is not sealed to them: by a second factor."""
     found = second_factors.listed(reader, recipient.id)
     return any(not one.offered and one.revoked_at is None for one in found)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-import apsw
-
 from gateway.console.own import ConsoleOwn
 from gateway.model.staff import Staff, StaffId
 from gateway.second_factor import CHALLENGE_NONCE_BYTES, MAX_CREDENTIAL_BYTES, Assertion, Passkeys
 from gateway.store import sessions as session_store
 from gateway.store import staff as staff_store
+from gateway.store.engine import Connection
 
 _LIFETIME: Final = timedelta(minutes=10)
 
@@ -23,7 +22,7 @@ class Shown:
     """Whose passkey was shown, and how to take note of it when they are let in."""
 
     staff: Staff
-    use: Callable[[apsw.Connection], bool]  # False: the answer, or its passkey, was used before
+    use: Callable[[Connection], bool]  # False: the answer, or its passkey, was used before
 
 
 class Accounts:
@@ -67,7 +66,7 @@ class Accounts:
         counter = proven.last
         mac = self._store.sealed.mac("console-challenge", challenge)
 
-        def use(connection: apsw.Connection) -> bool:
+        def use(connection: Connection) -> bool:
             # Made before now, it ends before then.
             first = session_store.use_once(connection, mac, until=now + _LIFETIME, now=now)
             return first and staff_store.use(connection, credential, counter)

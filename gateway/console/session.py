@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import apsw
 from aiohttp import web
 
 from gateway.audit.scope import NOTHING, Scope
@@ -21,6 +20,7 @@ from gateway.config.console import ConsoleConfig
 from gateway.console.page import Visitor
 from gateway.model.staff import Staff
 from gateway.store import sessions, staff
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from gateway.store.sessions import Limits, Session, SignInMeans
 from gateway.store.store import Store
@@ -33,7 +33,7 @@ _COOKIE_BYTES: Final = 32
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_\-]{43}", re.ASCII)
 _DOOR_S: Final = 3600
 
-Use = Callable[[apsw.Connection], bool]
+Use = Callable[[Connection], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class Sessions:
         cookie = self._random()
         mac, now = self._mac(cookie), self._now()
 
-        def unit(connection: apsw.Connection) -> Staged[bool]:
+        def unit(connection: Connection) -> Staged[bool]:
             known = staff.find(connection, who.id)
             proven = use is None or use(connection)
             if known is None or not (known.active and proven and enters):

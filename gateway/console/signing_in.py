@@ -10,7 +10,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Final, Literal
 
-import apsw
 import structlog
 from aiohttp import web
 
@@ -32,6 +31,7 @@ from gateway.model.staff import Staff, StaffId
 from gateway.second_factor import user_handle
 from gateway.store import sessions as session_store
 from gateway.store import staff as staff_store
+from gateway.store.engine import Connection
 from gateway.store.sessions import SignInMeans
 from keys.at_rest import DataKey
 
@@ -155,7 +155,7 @@ class SigningIn:
         drop_transaction(answer)
         return answer
 
-    def _use(self, transaction: Transaction, connection: apsw.Connection) -> bool:
+    def _use(self, transaction: Transaction, connection: Connection) -> bool:
         """Take note that a way back was taken; False: it was before."""
         mac = self._own.store.sealed.mac("console-transaction", transaction.state)
         until = transaction.at + LASTS + timedelta(seconds=1)  # its last moment counts

@@ -6,15 +6,14 @@ waited longest carries the newest word of the witnesses.
 
 from dataclasses import replace
 
-import apsw
-
 from gateway.delivery.terms import Prepare
 from gateway.model.outcome import Deferred
 from gateway.store import witnessed
+from gateway.store.engine import Connection
 from gateway.store.outbox import OutboxRow
 
 
-def with_witnessed_proofs(prepare: Prepare, reader: apsw.Connection) -> Prepare:
+def with_witnessed_proofs(prepare: Prepare, reader: Connection) -> Prepare:
     """Return a preparation that ends by proving an alert by what witnesses signed, if they did.
 
     Args:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
-import apsw
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -25,6 +24,7 @@ from gateway.demo.report import show
 from gateway.demo.stage import Stage, collect_long, gateway_running, keep_received, set_up
 from gateway.instance import CONFIG_NAME
 from gateway.store import outbox, sqlite
+from gateway.store.engine import Connection
 
 _SETTLE_S = 15.0
 _PICTURE_WIDTH = 132
@@ -120,7 +120,7 @@ async def settled(stage: Stage) -> None:
         reader.close()
 
 
-def _waiting(reader: apsw.Connection) -> bool:
+def _waiting(reader: Connection) -> bool:
     undecided = reader.execute("SELECT count(*) FROM event WHERE state = 'accepted'").get
     return bool(undecided) or bool(outbox.counts(reader).get("pending"))
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import apsw
-
 from gateway.config import Config
 from gateway.doctor.finding import Finding
 from gateway.store import sqlite
+from gateway.store.engine import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +29,7 @@ class Asked:
         return self.config.path(self.config.instance.database)
 
     @contextmanager
-    def reader(self) -> Iterator[apsw.Connection]:
+    def reader(self) -> Iterator[Connection]:
         """Open the database to read from, beside a gateway that may be serving it.
 
         Raises:

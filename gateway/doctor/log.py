@@ -23,6 +23,7 @@ from gateway.instance import VKEY_NAME, high_water_of
 from gateway.model.problem import MalformedEvent
 from gateway.model.strict_json import read_object
 from gateway.store import epoch
+from gateway.store.engine import Connection
 from gateway.store.log_tree import restore_tree
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.times import moment
@@ -47,7 +48,7 @@ def examine(asked: Asked) -> Iterator[Finding]:
         yield _whole(asked)
 
 
-def _end(connection: apsw.Connection, asked: Asked) -> Iterator[Finding]:
+def _end(connection: Connection, asked: Asked) -> Iterator[Finding]:
     """Yield whether the head is signed, is what the hashes give, and covers the last entries."""
     row = connection.execute(
         "SELECT note, (SELECT size FROM log_head), (SELECT root FROM log_head)"
@@ -86,7 +87,7 @@ def _signed(note: str, size: int, root: bytes, asked: Asked) -> Finding:
     return ok(check, f"The newest checkpoint, of {size} entries, is signed by the log's key.")
 
 
-def first_bad(connection: apsw.Connection, first: int, size: int) -> int | None:
+def first_bad(connection: Connection, first: int, size: int) -> int | None:
     """Return the first entry from `first` that is missing or was changed, or None. Reads only."""
     rows = connection.execute(
         "SELECT idx, leaf, body FROM log_entry WHERE idx >= ? ORDER BY idx", (first,)
@@ -112,7 +113,7 @@ def _is_canonical(body: bytes) -> bool:
         return False
 
 
-def _in_tile(connection: apsw.Connection, index: int, leaf: bytes) -> bool:
+def _in_tile(connection: Connection, index: int, leaf: bytes) -> bool:
     """Return whether a full tile, where there is one, has this leaf in its place."""
     number, within = divmod(index, TILE_WIDTH)
     row = connection.execute(
@@ -122,7 +123,7 @@ def _in_tile(connection: apsw.Connection, index: int, leaf: bytes) -> bool:
     return row is None or row[0] == leaf
 
 
-def _behind(connection: apsw.Connection) -> Finding:
+def _behind(connection: Connection) -> Finding:
     missing = epoch.behind_of(connection)
     if missing is None:
         return ok("log.whole", "The log is not marked as behind what was published of it.")
@@ -133,7 +134,7 @@ def _behind(connection: apsw.Connection) -> Finding:
     )
 
 
-def _high_water(connection: apsw.Connection, asked: Asked) -> Iterator[Finding]:
+def _high_water(connection: Connection, asked: Asked) -> Iterator[Finding]:
     check = "log.high-water"
     try:
         known = high_water_of(asked.config).known()
@@ -156,7 +157,7 @@ def _high_water(connection: apsw.Connection, asked: Asked) -> Iterator[Finding]:
         yield ok(check, "The log shows what is remembered as published.")
 
 
-def _witnessed(connection: apsw.Connection, asked: Asked) -> Iterator[Finding]:
+def _witnessed(connection: Connection, asked: Asked) -> Iterator[Finding]:
     section = asked.config.witness
     if section is None:
         return

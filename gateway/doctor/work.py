@@ -10,6 +10,7 @@ from gateway.doctor.asked import Asked
 from gateway.doctor.finding import Finding, error, ok, unknown, warning
 from gateway.incidents import CODES
 from gateway.store import gauges
+from gateway.store.engine import Connection
 from gateway.store.sqlite import StoreUnavailable
 
 _Readings = Mapping[tuple[str, tuple[str, ...]], float]
@@ -56,7 +57,7 @@ def examine(asked: Asked) -> Iterator[Finding]:
     yield from _incidents(readings)
 
 
-def _read(connection: apsw.Connection, asked: Asked) -> _Readings:
+def _read(connection: Connection, asked: Asked) -> _Readings:
     zero = timedelta()
     found = (
         *gauges.of_work(connection, asked.now),

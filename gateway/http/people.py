@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import apsw
 import orjson
 import structlog
 from aiohttp import web
@@ -38,6 +37,7 @@ from gateway.reading import (
 )
 from gateway.receive import MAX_BODY_BYTES, UntrustedSource
 from gateway.store import history, justifications, people
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
@@ -218,7 +218,7 @@ def _decided(store: Store, person: PersonRef) -> list[Event]:
     return standing(one.event for one in past if one.state == "decided")
 
 
-def _told(connection: apsw.Connection, person: PersonRef) -> frozenset[RecipientId]:
+def _told(connection: Connection, person: PersonRef) -> frozenset[RecipientId]:
     return frozenset(
         alert.recipient for alert in history.standing(history.alerts_about(connection, person))
     )
@@ -242,7 +242,7 @@ def _logged(
         reason_mac=justifications.digest(consulting.store.sealed, reason) if reason else None,
     ).encode()
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         connection.execute(
             "INSERT OR IGNORE INTO receipt"
             " (agency, message_mac, body_mac, answer, signature, received_at)"

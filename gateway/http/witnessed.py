@@ -6,16 +6,16 @@ Both are hashes and signatures: they say nothing of what an entry holds.
 import re
 from typing import Final
 
-import apsw
 from aiohttp import web
 
 from gateway.store import witnessed
+from gateway.store.engine import Connection
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _MUTABLE: Final = {"Cache-Control": "no-cache"}
 
 
-def routes(reader: apsw.Connection) -> list[web.RouteDef]:
+def routes(reader: Connection) -> list[web.RouteDef]:
     """Return ``/log/witnessed`` and ``/log/proof/{index}``, read over this connection."""
 
     async def newest(_request: web.Request) -> web.Response:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import apsw
 import orjson
 
 from gateway.disclosure_log import entry
 from gateway.model.event import CanonicalEvent, Event
 from gateway.model.ids import EventRef, PersonRef, ReceiptId
 from gateway.model.posted import Conflict, Posted, Receipt
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.recognition import (
     Accepting,
@@ -57,7 +57,7 @@ def accept(posted: Posted, context: Accepting) -> Unit[Acceptance]:
         CorrectsUnknown: an event revises one its source never sent.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[Acceptance]:
+    def unit(connection: Connection) -> Staged[Acceptance]:
         mac = context.sealed.mac
         message_mac = mac("message", posted.agency, posted.message_id)
         body_mac = mac("body", posted.signed)
@@ -86,7 +86,7 @@ def _conflict(what: str, posted: Posted, context: Accepting) -> Staged[Acceptanc
 
 
 def _first(
-    connection: apsw.Connection,
+    connection: Connection,
     posted: Posted,
     context: Accepting,
     message_mac: bytes,
@@ -139,7 +139,7 @@ def reused_event_id(posted: Posted, context: Accepting) -> Unit[Acceptance]:
 
 
 def _held(
-    connection: apsw.Connection, canonical: CanonicalEvent, context: Accepting
+    connection: Connection, canonical: CanonicalEvent, context: Accepting
 ) -> EventRef | Conflict | None:
     row = connection.execute(
         "SELECT ref, content_mac FROM event WHERE source_mac = ?", (_source(canonical, context),)
@@ -159,7 +159,7 @@ def _content(canonical: CanonicalEvent) -> bytes:
 
 
 def _store(
-    connection: apsw.Connection,
+    connection: Connection,
     canonical: CanonicalEvent,
     posted: Posted,
     context: Accepting,
@@ -189,7 +189,7 @@ def _store(
 
 
 def _insert(
-    connection: apsw.Connection,
+    connection: Connection,
     canonical: CanonicalEvent,
     posted: Posted,
     context: Accepting,

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.alert_answer import HELD, Judged, Means, judge
 from gateway.model.alert_state import AlertState, Answer, Receipted, Standing, Way, state_of
@@ -18,6 +16,7 @@ from gateway.model.disclosure import AlertKept, Message
 from gateway.model.ids import AlertId, EndpointId, EventRef, PersonRef, RecipientId
 from gateway.model.party import ChannelName
 from gateway.model.strict_json import JsonObject
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.times import milliseconds, moment
 
@@ -76,26 +75,26 @@ class AnswerResult:
     state: AlertState | None
 
 
-def find(connection: apsw.Connection, alert: AlertId) -> AlertRow | None:
+def find(connection: Connection, alert: AlertId) -> AlertRow | None:
     """Return an alert, or None. Reads only."""
     row = connection.execute(_SELECT + "WHERE id = ?", (alert,)).fetchone()
     return _row(*row) if row else None
 
 
-def event_of(connection: apsw.Connection, alert: AlertId) -> EventRef | None:
+def event_of(connection: Connection, alert: AlertId) -> EventRef | None:
     """Return the event an alert tells of, or None. Reads only."""
     row = connection.execute("SELECT event FROM alert WHERE id = ?", (alert,)).fetchone()
     return EventRef(row[0]) if row else None
 
 
-def by_reference(connection: apsw.Connection, plain: str) -> list[AlertRow]:
+def by_reference(connection: Connection, plain: str) -> list[AlertRow]:
     """Return the alerts of a reference without dashes: one, but for a chance in 2**48. Reads
     only."""
     rows = connection.execute(_SELECT + "WHERE substr(id, -12) = ?", (plain.lower(),))
     return [_row(*row) for row in rows]
 
 
-def chain(connection: apsw.Connection, alert: AlertRow) -> list[AlertRow]:
+def chain(connection: Connection, alert: AlertRow) -> list[AlertRow]:
     """Return the alerts of one chain: its first, then those made for others, in order. Reads
     only."""
     first = alert.escalates or alert.id
@@ -111,7 +110,7 @@ def is_held(members: Sequence[AlertRow]) -> bool:
     return any(one.answer in HELD for one in members)
 
 
-def ways_of(connection: apsw.Connection, alert: AlertId) -> list[WayRow]:
+def ways_of(connection: Connection, alert: AlertId) -> list[WayRow]:
     """Return the ways of an alert, first steps first. Reads only."""
     rows = connection.execute(
         "SELECT endpoint, channel, step, state, attempts, receipt, next_at, decided_at"
@@ -121,7 +120,7 @@ def ways_of(connection: apsw.Connection, alert: AlertId) -> list[WayRow]:
     return [_way(*row) for row in rows]
 
 
-def state(connection: apsw.Connection, alert: AlertRow, now: datetime) -> AlertState:
+def state(connection: Connection, alert: AlertRow, now: datetime) -> AlertState:
     """Return where an alert stands. Reads only."""
     standing = Standing(
         ways=[one.way for one in ways_of(connection, alert.id)],
@@ -134,7 +133,7 @@ def state(connection: apsw.Connection, alert: AlertRow, now: datetime) -> AlertS
 
 
 def listed(
-    connection: apsw.Connection,
+    connection: Connection,
     *,
     recipient: RecipientId | None = None,
     since: datetime | None = None,
@@ -188,7 +187,7 @@ def answer(
     sets its next rung due at once; one by whom it has passed already changes no clock.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[AnswerResult]:
+    def unit(connection: Connection) -> Staged[AnswerResult]:
         row = find(connection, alert)
         if row is None or (recipient is not None and row.recipient != recipient):
             return Staged(AnswerResult(verdict="unknown", state=None))
@@ -218,7 +217,7 @@ def answer(
 _STOP_CHAIN: Final = "UPDATE alert SET answer_by = NULL WHERE id = ?1 OR escalates = ?1"
 
 
-def _hurry(connection: apsw.Connection, row: AlertRow, now: datetime) -> None:
+def _hurry(connection: Connection, row: AlertRow, now: datetime) -> None:
     """Set the next rung due: somebody else must take what was just rejected."""
     members = chain(connection, row)
     if is_held(members):
@@ -231,7 +230,7 @@ def _hurry(connection: apsw.Connection, row: AlertRow, now: datetime) -> None:
         connection.execute("UPDATE alert SET answer_by = NULL WHERE id = ?", (row.id,))
 
 
-def supersede(connection: apsw.Connection, made: Sequence[AlertKept]) -> None:
+def supersede(connection: Connection, made: Sequence[AlertKept]) -> None:
     """Stop the clocks of alerts that others take the place of, and of what chased them.
 
     Args:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-import apsw
-
 from gateway.known import standing
 from gateway.model.event import Event
 from gateway.model.ids import PersonRef
 from gateway.model.problem import MalformedEvent
+from gateway.store.engine import Connection
 from gateway.store.history import past_of
 from gateway.store.merges import root
 from gateway.store.sealed import SealedStore
@@ -24,7 +23,7 @@ class Unread:
 
 
 def everyone(
-    connection: apsw.Connection, sealed: SealedStore, unread: Unread
+    connection: Connection, sealed: SealedStore, unread: Unread
 ) -> Iterator[tuple[PersonRef, list[Event]]]:
     """Yield every real person with their events as they now stand, merged records as one.
 
@@ -43,7 +42,7 @@ def everyone(
             yield PersonRef(ref), found
 
 
-def events_of(connection: apsw.Connection, sealed: SealedStore, ref: PersonRef) -> list[Event]:
+def events_of(connection: Connection, sealed: SealedStore, ref: PersonRef) -> list[Event]:
     """Return the decided events of a person's every record, in the order received, corrections
     and retractions applied.
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.ids import OURSELVES
 from gateway.model.staff import ApprovalId
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.times import milliseconds, moment
 
@@ -58,7 +57,7 @@ class SubjectGone(Exception):
     """Unwinds carrying out: what was approved is about nothing that is there any more."""
 
 
-CarryOut = Callable[[apsw.Connection, Approval, str], list[bytes]]  # approver; returns entries
+CarryOut = Callable[[Connection, Approval, str], list[bytes]]  # approver; returns entries
 
 
 def propose(
@@ -76,7 +75,7 @@ def propose(
         now: When.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[ApprovalId]:
+    def unit(connection: Connection) -> Staged[ApprovalId]:
         stale = _lapse(connection, now, LAPSES_AFTER)
         found = _select(connection, "kind = ? AND subject = ? AND state = 'open'", (kind, subject))
         if found:
@@ -118,7 +117,7 @@ def decide(
         after: How long a proposal waits.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[Decided]:
+    def unit(connection: Connection) -> Staged[Decided]:
         stale = _lapse(connection, now, after)
         found = approval_by_id(connection, id_)
         verdict = _verdict(found, decision, by)
@@ -146,7 +145,7 @@ def _verdict(found: Approval | None, decision: Decision, by: str) -> Verdict | N
 
 
 def _take(
-    connection: apsw.Connection,
+    connection: Connection,
     found: Approval,
     decision: Decision,
     by: str,
@@ -163,14 +162,14 @@ def _take(
 def lapse(now: datetime, after: timedelta = LAPSES_AFTER) -> Unit[int]:
     """Return the unit that closes proposals nobody decided in time; its result is how many."""
 
-    def unit(connection: apsw.Connection) -> Staged[int]:
+    def unit(connection: Connection) -> Staged[int]:
         entries = _lapse(connection, now, after)
         return Staged(len(entries), entries)
 
     return unit
 
 
-def open_approvals(connection: apsw.Connection, *, now: datetime | None = None) -> list[Approval]:
+def open_approvals(connection: Connection, *, now: datetime | None = None) -> list[Approval]:
     """Return the open proposals, oldest first; with `now`, without those that have lapsed by then.
 
     Reads only.
@@ -179,25 +178,23 @@ def open_approvals(connection: apsw.Connection, *, now: datetime | None = None) 
     return [one for one in found if now is None or one.lapses_at() > now]
 
 
-def every_approval(connection: apsw.Connection) -> list[Approval]:
+def every_approval(connection: Connection) -> list[Approval]:
     """Return every proposal there was, oldest first. Reads only."""
     return _select(connection, "1 = 1", ())
 
 
-def approval_by_id(connection: apsw.Connection, id_: str) -> Approval | None:
+def approval_by_id(connection: Connection, id_: str) -> Approval | None:
     """Return one proposal. Reads only."""
     found = _select(connection, "id = ?", (id_,))
     return found[0] if found else None
 
 
-def _lapse(connection: apsw.Connection, now: datetime, after: timedelta) -> list[bytes]:
+def _lapse(connection: Connection, now: datetime, after: timedelta) -> list[bytes]:
     stale = _select(connection, "state = 'open' AND proposed_at <= ?", (milliseconds(now - after),))
     return [_close(connection, one, "lapsed", OURSELVES, now) for one in stale]
 
 
-def _close(
-    connection: apsw.Connection, of: Approval, state: State, by: str, now: datetime
-) -> bytes:
+def _close(connection: Connection, of: Approval, state: State, by: str, now: datetime) -> bytes:
     assert state != "open"  # noqa: S101 - what is closed is not open
     connection.execute(
         "UPDATE approval SET state = ?, decided_by = ?, decided_at = ? WHERE id = ?",
@@ -208,7 +205,7 @@ def _close(
     ).encode()
 
 
-def _select(connection: apsw.Connection, where: str, bindings: tuple[Any, ...]) -> list[Approval]:
+def _select(connection: Connection, where: str, bindings: tuple[Any, ...]) -> list[Approval]:
     rows = connection.execute(
         "SELECT id, kind, subject, reason, proposed_by, proposed_at, state, decided_by,"  # noqa: S608 - constants
         f" decided_at FROM approval WHERE {where} ORDER BY proposed_at, id",

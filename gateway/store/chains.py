@@ -8,19 +8,18 @@ answered meanwhile: two workers, or a crash, never climb one rung twice.
 from datetime import datetime
 from typing import Final, Literal
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.ids import AlertId, EndpointId
 from gateway.store import incidents, outbox
 from gateway.store.alerts import AlertRow, chain, is_held, ways_of
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.times import milliseconds
 
 Reason = Literal["unanswered", "failed", "rejected"]
 
 
-def due(connection: apsw.Connection, now: datetime, limit: int) -> list[AlertId]:
+def due(connection: Connection, now: datetime, limit: int) -> list[AlertId]:
     """Name the alerts to be acted on now, the longest overdue first. Reads only."""
     rows = connection.execute(
         "SELECT id FROM alert WHERE answer_by IS NOT NULL AND answer_by <= ?"
@@ -33,7 +32,7 @@ def due(connection: apsw.Connection, now: datetime, limit: int) -> list[AlertId]
 def stop(alert: AlertRow) -> Unit[None]:
     """Return the unit that lets an alert rest: nothing more is to be done about its silence."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         if _stands(connection, alert):
             _move(connection, alert, None)
         return Staged(None)
@@ -46,7 +45,7 @@ def climb_own(
 ) -> Unit[list[EndpointId]]:
     """Return the unit that turns to the recipient's own endpoints of the next step."""
 
-    def unit(connection: apsw.Connection) -> Staged[list[EndpointId]]:
+    def unit(connection: Connection) -> Staged[list[EndpointId]]:
         if not _stands(connection, alert):
             return Staged([])
         turned = outbox.activate_step(connection, alert.id, step, now)
@@ -76,7 +75,7 @@ def pass_on(alert: AlertRow, *, reason: Reason, now: datetime) -> Unit[None]:
     the first alert's own clock says when, if it has one.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         if not _stands(connection, alert):
             return Staged(None)
         members = chain(connection, alert)
@@ -118,7 +117,7 @@ def end(
         incident: Name of what the operator is told; None: nothing.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         if not _stands(connection, alert):
             return Staged(False)
         _move(connection, alert, None, climbed=1)
@@ -149,7 +148,7 @@ def next_due(alert: AlertRow) -> datetime | None:
     return alert.answer_by + alert.within
 
 
-def _stands(connection: apsw.Connection, alert: AlertRow) -> bool:
+def _stands(connection: Connection, alert: AlertRow) -> bool:
     """Return whether an alert is still as it was read, to be acted on."""
     found = connection.execute(
         "SELECT 1 FROM alert WHERE id = ? AND rung = ? AND answer_by = ? AND recalled = 0",
@@ -159,7 +158,7 @@ def _stands(connection: apsw.Connection, alert: AlertRow) -> bool:
 
 
 def _move(
-    connection: apsw.Connection, alert: AlertRow, answer_by: datetime | None, *, climbed: int = 0
+    connection: Connection, alert: AlertRow, answer_by: datetime | None, *, climbed: int = 0
 ) -> None:
     connection.execute(
         "UPDATE alert SET rung = rung + ?, answer_by = ? WHERE id = ?",
@@ -167,7 +166,7 @@ def _move(
     )
 
 
-def is_lost(connection: apsw.Connection, alert: AlertId) -> bool:
+def is_lost(connection: Connection, alert: AlertId) -> bool:
     """Return whether every way of an alert that was tried has failed, and none is left. Reads
     only."""
     ways = [one.way for one in ways_of(connection, alert) if one.way.state != "withheld"]

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.ids import AgencyName, PersonRef, RecipientId
 from gateway.store import justifications
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sealed import SealedStore
 
@@ -56,7 +55,7 @@ def logged(asked: Asked, seen: Seen[T], now: datetime) -> Unit[T]:
         reason_mac=justifications.digest(*asked.why) if asked.why else None,
     ).encode()
 
-    def unit(connection: apsw.Connection) -> Staged[T]:
+    def unit(connection: Connection) -> Staged[T]:
         if asked.why and seen.person is not None:
             sealed, words = asked.why
             justifications.keep_if_it_opens(connection, sealed, seen.person, words)
@@ -67,9 +66,9 @@ def logged(asked: Asked, seen: Seen[T], now: datetime) -> Unit[T]:
 
 async def consult(
     commit: Callable[[Unit[T]], Awaitable[T]],
-    reader: apsw.Connection,
+    reader: Connection,
     asked: Asked,
-    look: Callable[[apsw.Connection], Seen[T]],
+    look: Callable[[Connection], Seen[T]],
     *,
     now: datetime,
 ) -> T:

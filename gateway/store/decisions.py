@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-import apsw
-
 from gateway.model.disclosure import AlertKept, Disclosure
 from gateway.model.event import Event
 from gateway.model.ids import AlertId, EventRef, PersonRef, TaskId
 from gateway.store import alerts, duties, outbox, tasks
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Proofs, Staged, Unit
 from gateway.store.outbox import OutboxRow
 from gateway.store.tasks import Task
@@ -89,7 +88,7 @@ def commit(decided: Decided, *, directory: Callable[[], str | None]) -> Unit[Com
     An event is decided once: a second decision of it changes nothing and says so.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[Committed]:
+    def unit(connection: Connection) -> Staged[Committed]:
         if directory() != decided.directory:
             return Staged(Committed("directory-changed"))
         state, version = connection.execute(_STANDS, (decided.event.ref, decided.event.person)).get
@@ -105,7 +104,7 @@ def commit(decided: Decided, *, directory: Callable[[], str | None]) -> Unit[Com
         ]
         proofs: list[str] = []
 
-        def finish(connection: apsw.Connection, first: int, prove: Proofs) -> None:
+        def finish(connection: Connection, first: int, prove: Proofs) -> None:
             proofs.extend(prove(first + i) for i in range(len(decided.disclosures)))
             connection.executemany(_INSERT, _rows(decided, first, proofs))
             connection.executemany(_INSERT_ALERT, _alerts(decided))
@@ -126,7 +125,7 @@ _UNANSWERED: Final = (
 _APPROVED: Final = "SELECT 1 FROM task WHERE id = ? AND state = 'approved' AND carried_out = 0"
 
 
-def _still_open(connection: apsw.Connection, decided: Decided, state: str | None) -> bool:
+def _still_open(connection: Connection, decided: Decided, state: str | None) -> bool:
     if decided.climbs is not None:
         climbs = decided.climbs
         return bool(connection.execute(_UNANSWERED, (climbs.alert, climbs.rung)).get)
@@ -135,7 +134,7 @@ def _still_open(connection: apsw.Connection, decided: Decided, state: str | None
     return state in _OPEN
 
 
-def _unchanged(connection: apsw.Connection, decided: Decided) -> bool:
+def _unchanged(connection: Connection, decided: Decided) -> bool:
     """Return whether all else this was decided against is still as it was."""
     return all(
         connection.execute("SELECT version FROM person WHERE ref = ?", (one.person,)).get
@@ -147,7 +146,7 @@ def _unchanged(connection: apsw.Connection, decided: Decided) -> bool:
     )
 
 
-def _settle(connection: apsw.Connection, decided: Decided) -> None:
+def _settle(connection: Connection, decided: Decided) -> None:
     """Write what is now known, what became of the events, and what is asked of a human."""
     if decided.climbs is not None:
         _climb(connection, decided.climbs)
@@ -179,25 +178,25 @@ _END_HOLDS: Final = (
 )
 
 
-def _climb(connection: apsw.Connection, climbed: Rung) -> None:
+def _climb(connection: Connection, climbed: Rung) -> None:
     connection.execute(
         "UPDATE alert SET rung = rung + 1, answer_by = ? WHERE id = ?",
         (milliseconds(climbed.answer_by) if climbed.answer_by else None, climbed.alert),
     )
 
 
-def _carried_out(connection: apsw.Connection, decided: Decided, task: TaskId) -> None:
+def _carried_out(connection: Connection, decided: Decided, task: TaskId) -> None:
     if decided.disclosures:
         tasks.mark_carried_out(connection, task)
     else:  # refused all the same: what was approved is not lawful any more
         connection.execute("UPDATE task SET state = 'lapsed' WHERE id = ?", (task,))
 
 
-def _set_state(connection: apsw.Connection, event: EventRef, state: str) -> None:
+def _set_state(connection: Connection, event: EventRef, state: str) -> None:
     connection.execute("UPDATE event SET state = ? WHERE ref = ?", (state, event))
 
 
-def _set_facts(connection: apsw.Connection, person: PersonRef, sealed: bytes) -> None:
+def _set_facts(connection: Connection, person: PersonRef, sealed: bytes) -> None:
     connection.execute(
         "UPDATE person SET facts = ?, version = version + 1 WHERE ref = ?", (sealed, person)
     )
@@ -284,7 +283,7 @@ def first_steps(disclosures: Sequence[Disclosure]) -> dict[AlertId, int]:
 def hold(event: EventRef, until: datetime) -> Unit[None]:
     """Return the unit that keeps an event undecided until a time; the sweep brings it back."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute(
             "UPDATE event SET state = 'held', decide_at = ? WHERE ref = ? AND state = 'accepted'",
             (milliseconds(until), event),
@@ -300,7 +299,7 @@ def quarantine(event: EventRef, entry: bytes, *, after: int) -> Unit[bool]:
     Its result is whether the event is now quarantined; its bytes stay sealed for the DPO.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         connection.execute(
             "UPDATE event SET failures = failures + 1,"
             " state = CASE WHEN failures + 1 >= ? THEN 'quarantined' ELSE state END"

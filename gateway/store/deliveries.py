@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.ids import AlertId, EndpointId, RecipientId
 from gateway.model.party import ChannelName, Form
 from gateway.store import log_index
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.outbox import Key, State
 from gateway.store.times import milliseconds, moment
@@ -65,7 +64,7 @@ class Wanted:
     limit: int = 100
 
 
-def listing(connection: apsw.Connection, wanted: Wanted) -> list[Delivery]:
+def listing(connection: Connection, wanted: Wanted) -> list[Delivery]:
     """Return deliveries, the newest first. Reads only."""
     where = ["1"]
     bindings: list[str | int] = []
@@ -90,13 +89,13 @@ def listing(connection: apsw.Connection, wanted: Wanted) -> list[Delivery]:
     return [_delivery(row) for row in rows]
 
 
-def ways_of(connection: apsw.Connection, alert: AlertId) -> list[Delivery]:
+def ways_of(connection: Connection, alert: AlertId) -> list[Delivery]:
     """Return every way of an alert, in the order of its steps. Reads only."""
     rows = connection.execute(f"{_SELECT} WHERE alert = ? ORDER BY step, endpoint", (alert,))
     return [_delivery(row) for row in rows]
 
 
-def story_of(connection: apsw.Connection, alert: AlertId) -> list[dict[str, Any]]:
+def story_of(connection: Connection, alert: AlertId) -> list[dict[str, Any]]:
     """Return what the log says of an alert after its disclosure, in order. Reads only."""
     query = log_index.Query(terms=(("alert", alert),))
     found: list[dict[str, Any]] = []
@@ -148,7 +147,7 @@ def _delivery(row: tuple[Any, ...]) -> Delivery:
 
 
 def dead_letters(
-    connection: apsw.Connection,
+    connection: Connection,
     *,
     alert: AlertId | None = None,
     endpoint: EndpointId | None = None,
@@ -208,7 +207,7 @@ def retry(keys: Sequence[Key], *, by: str, text_of: TextOf, now: datetime) -> Un
         now: When.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[int]:
+    def unit(connection: Connection) -> Staged[int]:
         entries = [
             one for key in keys if (one := _again(connection, key, by, text_of, now)) is not None
         ]
@@ -218,7 +217,7 @@ def retry(keys: Sequence[Key], *, by: str, text_of: TextOf, now: datetime) -> Un
 
 
 def _again(
-    connection: apsw.Connection, key: Key, by: str, text_of: TextOf, now: datetime
+    connection: Connection, key: Key, by: str, text_of: TextOf, now: datetime
 ) -> bytes | None:
     at = milliseconds(now)
     found = connection.execute(_RETRY, {"now": at, "alert": key[0], "endpoint": key[1]}).fetchone()

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import apsw
 from pydantic import TypeAdapter
 
 from gateway.mailboxes import is_for
 from gateway.model.ids import AgencyName, EndpointId, RecipientId
 from gateway.model.keyring import HeldKey, KeyChange, joined
 from gateway.model.party import Agency, Endpoint, Recipient
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 
 _AGENCY = TypeAdapter(Agency)
@@ -20,19 +20,19 @@ class DirectoryConflict(Exception):
     """An agency of that name, URN or key is already there. The text says which."""
 
 
-def agencies(connection: apsw.Connection) -> Mapping[AgencyName, Agency]:
+def agencies(connection: Connection) -> Mapping[AgencyName, Agency]:
     """Return every registered agency by name. Reads only."""
     rows = connection.execute("SELECT name, body FROM agency")
     return {AgencyName(name): _AGENCY.validate_json(body) for name, body in rows}
 
 
-def recipients(connection: apsw.Connection) -> Mapping[RecipientId, Recipient]:
+def recipients(connection: Connection) -> Mapping[RecipientId, Recipient]:
     """Return every recipient by id. Reads only."""
     rows = connection.execute("SELECT id, body FROM recipient ORDER BY id")
     return {RecipientId(id_): _RECIPIENT.validate_json(body) for id_, body in rows}
 
 
-def version(connection: apsw.Connection) -> str | None:
+def version(connection: Connection) -> str | None:
     """Return a marker that changes whenever the directory does. Reads only."""
     row = connection.execute("SELECT value FROM setting WHERE name = 'directory'").fetchone()
     return str(row[0]) if row else None
@@ -45,7 +45,7 @@ def add_agency(agency: Agency, entry: bytes, *, marker: str) -> Unit[None]:
         DirectoryConflict: its name, URN or one of its keys belongs to another.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         for other in agencies(connection).values():
             shared = _shared(agency, other)
             if shared:
@@ -66,7 +66,7 @@ def put_recipients(
     """Return the unit that adds or replaces recipients, all or none. Keys that an endpoint has stay
     with it, but for certificates of another mailbox than it has now; those brought are added."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         held = recipients(connection)
         connection.executemany(
             "INSERT INTO recipient (id, body) VALUES (?, ?)"
@@ -93,7 +93,7 @@ def change_keys(
         What `change` raises: then nothing is changed.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         for recipient in recipients(connection).values():
             if any(one.id == endpoint for one in recipient.endpoints):
                 changed = tuple(
@@ -145,7 +145,7 @@ def _shared(agency: Agency, other: Agency) -> str | None:
     return None
 
 
-def _mark(connection: apsw.Connection, marker: str) -> None:
+def _mark(connection: Connection, marker: str) -> None:
     connection.execute(
         "INSERT INTO setting (name, value) VALUES ('directory', ?)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value",

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-import apsw
-
 from gateway.duties.deadlines import day_starts
 from gateway.duties.reckoning import Duty, Reckoning
 from gateway.model.event import FactsByGroup
 from gateway.model.ids import EventRef, PersonRef, RecipientId
 from gateway.model.strict_json import Json
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.merges import records, root
 from gateway.store.own_events import insert_own
@@ -38,7 +37,7 @@ class DutyRow:
     chased: str  # "", "warned" or "missed"
 
 
-def touch(connection: apsw.Connection, person: PersonRef, now: datetime) -> None:
+def touch(connection: Connection, person: PersonRef, now: datetime) -> None:
     """Have a person's duties looked at again at once. Belongs in the transaction that decides an
     event, merges or parts records, or carries out what a human decided."""
     connection.execute(
@@ -48,7 +47,7 @@ def touch(connection: apsw.Connection, person: PersonRef, now: datetime) -> None
     )
 
 
-def due(connection: apsw.Connection, now: datetime, *, limit: int) -> list[PersonRef]:
+def due(connection: Connection, now: datetime, *, limit: int) -> list[PersonRef]:
     """Return the persons to look at, the longest waiting first. Reads only."""
     found = connection.execute(
         "SELECT person FROM duty WHERE next_at <= ? ORDER BY next_at, person LIMIT ?",
@@ -57,7 +56,7 @@ def due(connection: apsw.Connection, now: datetime, *, limit: int) -> list[Perso
     return [PersonRef(ref) for (ref,) in found]
 
 
-def version(connection: apsw.Connection, person: PersonRef) -> int:
+def version(connection: Connection, person: PersonRef) -> int:
     """Return the version of what is known of a person. Reads only."""
     found = connection.execute("SELECT version FROM person WHERE ref = ?", (person,)).get
     return int(found)
@@ -80,7 +79,7 @@ def write(
     since merged into another is looked at no more: the other is.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         held, merged = connection.execute(
             "SELECT version, merged_into FROM person WHERE ref = ?", (person,)
         ).get
@@ -115,7 +114,7 @@ def write(
 def leave(person: PersonRef) -> Unit[None]:
     """Return the unit that looks at a person no more until something of theirs is decided."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute("UPDATE duty SET next_at = NULL WHERE person = ?", (person,))
         return Staged(None)
 
@@ -123,7 +122,7 @@ def leave(person: PersonRef) -> Unit[None]:
 
 
 def listing(
-    connection: apsw.Connection, *, person: PersonRef | None = None, late: bool = False
+    connection: Connection, *, person: PersonRef | None = None, late: bool = False
 ) -> list[DutyRow]:
     """Return duties as last looked at, the earliest due first. Reads only."""
     where = ["clock <> '*'"]
@@ -148,7 +147,7 @@ def listing(
     ]
 
 
-def told(connection: apsw.Connection, person: PersonRef) -> list[tuple[RecipientId, datetime]]:
+def told(connection: Connection, person: PersonRef) -> list[tuple[RecipientId, datetime]]:
     """Return who was told of a person by any agency's event, or decided about by a human, and when.
 
     Reads only.
@@ -166,7 +165,7 @@ def told(connection: apsw.Connection, person: PersonRef) -> list[tuple[Recipient
     return found
 
 
-def _forget(connection: apsw.Connection, person: PersonRef) -> None:
+def _forget(connection: Connection, person: PersonRef) -> None:
     connection.execute("DELETE FROM duty WHERE person = ?", (person,))
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-import apsw
 import orjson
 
 from gateway.disclosure_log import entry
@@ -23,6 +22,7 @@ from gateway.disclosure_log.checkpoint import (
     parse_checkpoint,
 )
 from gateway.disclosure_log.merkle import EMPTY_ROOT
+from gateway.store.engine import Connection
 from gateway.store.sqlite import StoreUnavailable
 from keys.problem import KeyProblem
 
@@ -58,7 +58,7 @@ _MARKS: Final = (  # one statement: one moment
 )
 
 
-def marks_of(connection: apsw.Connection) -> Marks:
+def marks_of(connection: Connection) -> Marks:
     """Return the marks as the connection sees them now."""
     size, root, directory, origin, signers, behind = connection.execute(_MARKS).get
     return Marks(
@@ -71,7 +71,7 @@ def marks_of(connection: apsw.Connection) -> Marks:
     )
 
 
-def origin_of(connection: apsw.Connection, name: str) -> str:
+def origin_of(connection: Connection, name: str) -> str:
     """Return the origin line under which the log of the instance called `name` is signed now."""
     return marks_of(connection).origin or name
 
@@ -103,18 +103,18 @@ def under(key: LogKey, origin: str) -> LogKey:
     return replace(key, origin=origin)
 
 
-def signers_of(connection: apsw.Connection) -> tuple[bytes, ...] | None:
+def signers_of(connection: Connection) -> tuple[bytes, ...] | None:
     """Return the public keys the log was told sign it; None: it was never told."""
     marked = marks_of(connection).signers
     return None if marked is None else tuple(bytes.fromhex(one) for one in marked.split())
 
 
-def set_signers(connection: apsw.Connection, publics: Sequence[bytes]) -> None:
+def set_signers(connection: Connection, publics: Sequence[bytes]) -> None:
     """Let these keys sign from this transaction on, the first being the one in force."""
     _set(connection, _SIGNERS, " ".join(one.hex() for one in publics))
 
 
-def behind_of(connection: apsw.Connection) -> Checkpoint | None:
+def behind_of(connection: Connection) -> Checkpoint | None:
     """Return the checkpoint that was published and that this log cannot show; None: it is whole.
     Its root is `UNKNOWN_ROOT` where only its size is known."""
     row = connection.execute("SELECT value FROM setting WHERE name = ?", (_BEHIND,)).fetchone()
@@ -126,7 +126,7 @@ def behind_of(connection: apsw.Connection) -> Checkpoint | None:
     )
 
 
-def mark_behind(connection: apsw.Connection, known: Checkpoint) -> None:
+def mark_behind(connection: Connection, known: Checkpoint) -> None:
     """Hold the log back: every worker, and every command, then refuses to commit."""
     before = behind_of(connection)
     if before is not None and (before.size > known.size or before == known):
@@ -136,7 +136,7 @@ def mark_behind(connection: apsw.Connection, known: Checkpoint) -> None:
     _set(connection, _BEHIND, orjson.dumps(value).decode())
 
 
-def is_behind(connection: apsw.Connection, known: Checkpoint, *, name: str) -> bool:
+def is_behind(connection: Connection, known: Checkpoint, *, name: str) -> bool:
     """Return whether a checkpoint that was published is not one of this log's.
 
     Args:
@@ -164,14 +164,14 @@ def is_behind(connection: apsw.Connection, known: Checkpoint, *, name: str) -> b
     return (kept.origin, kept.root) != (known.origin, known.root)
 
 
-def next_origin(connection: apsw.Connection, name: str) -> str:
+def next_origin(connection: Connection, name: str) -> str:
     """Return the origin the log of this name would go on under past a gap: one never signed."""
     known = behind_of(connection)
     stated = [origin_of(connection, name), *([known.origin] if known else [])]
     return origin_in(name, max(epoch_of(name, one) or 1 for one in stated) + 1)
 
 
-def owe(connection: apsw.Connection, entries: Sequence[bytes]) -> None:
+def owe(connection: Connection, entries: Sequence[bytes]) -> None:
     """Keep entries for when the log goes on.
 
     Raises:
@@ -200,7 +200,7 @@ class NotBehind(Exception):
 
 
 def carry_on(
-    connection: apsw.Connection,
+    connection: Connection,
     *,
     name: str,
     proposed_by: str,
@@ -248,7 +248,7 @@ def _may_be_owed(body: bytes) -> bool:
     return op in _MAY_BE_OWED
 
 
-def _set(connection: apsw.Connection, name: str, value: str) -> None:
+def _set(connection: Connection, name: str, value: str) -> None:
     connection.execute(
         "INSERT INTO setting (name, value) VALUES (?, ?)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value",

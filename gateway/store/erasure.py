@@ -13,12 +13,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import apsw
 import orjson
 
 from gateway.disclosure_log import entry
 from gateway.model.ids import AlertId, PersonRef
 from gateway.store import outbox, people, sqlite
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.merges import records
 from gateway.store.sealed import SealedStore
@@ -52,17 +52,13 @@ def erase(
         NobodyKnown: nothing is held under that reference.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[tuple[PersonRef, ...]]:
+    def unit(connection: Connection) -> Staged[tuple[PersonRef, ...]]:
         if not people.exists(connection, person):
             raise NobodyKnown
         own = records(connection, person)
-        overwrites = connection.pragma("secure_delete")
-        connection.pragma("secure_delete", True)
-        try:
+        with sqlite.overwriting(connection):
             withheld = _withhold(connection, own, now)
             connection.execute(_sql(_STATEMENTS), {"own": _json(own)})
-        finally:
-            connection.pragma("secure_delete", bool(overwrites))
         for ref in own:
             sealed.forget(ref)
         erasures = [entry.erasure(at=now, person=ref, actor=by, reason=reason) for ref in own]
@@ -71,7 +67,7 @@ def erase(
     return unit
 
 
-def is_erased(connection: apsw.Connection, ref: str) -> bool:
+def is_erased(connection: Connection, ref: str) -> bool:
     """Say whether a record was erased. Reads only."""
     where = "ref = ? AND length(wrapped_key) = 0"
     return bool(connection.execute(f"SELECT 1 FROM person WHERE {where}", (ref,)).get)  # noqa: S608
@@ -92,9 +88,7 @@ def fold(database: Path) -> bool:
     return False
 
 
-def _withhold(
-    connection: apsw.Connection, own: tuple[PersonRef, ...], now: datetime
-) -> list[bytes]:
+def _withhold(connection: Connection, own: tuple[PersonRef, ...], now: datetime) -> list[bytes]:
     """Keep what is still to leave about them from leaving; return the entries that say so."""
     rows = connection.execute(_sql(_LEAVING), {"own": _json(own)}).fetchall()
     return [

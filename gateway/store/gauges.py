@@ -4,10 +4,9 @@ the log, and never about one person. Reads only.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import apsw
-
+from gateway.store.engine import Connection
 from gateway.store.times import milliseconds
 
 _LANES: Final = {1: "urgent", 0: "routine"}
@@ -23,7 +22,7 @@ class Reading(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
-def of_work(connection: apsw.Connection, now: datetime) -> Iterator[Reading]:
+def of_work(connection: Connection, now: datetime) -> Iterator[Reading]:
     """Yield what is owed: to be decided, to leave, to be answered."""
     at = milliseconds(now)
     pending = _by_lane(connection, _PENDING, at)
@@ -46,7 +45,7 @@ def of_work(connection: apsw.Connection, now: datetime) -> Iterator[Reading]:
     yield Reading("throughgate_holds", _number(connection, _HELD))
 
 
-def of_log(connection: apsw.Connection) -> Iterator[Reading]:
+def of_log(connection: Connection) -> Iterator[Reading]:
     """Yield how long the log is, and how far witnesses have signed it."""
     size = _number(connection, "SELECT max(size) FROM log_head")
     yield Reading("throughgate_log_size", size)
@@ -59,7 +58,7 @@ def of_log(connection: apsw.Connection) -> Iterator[Reading]:
 
 
 def of_desk(
-    connection: apsw.Connection, now: datetime, *, idle: timedelta, absolute: timedelta
+    connection: Connection, now: datetime, *, idle: timedelta, absolute: timedelta
 ) -> Iterator[Reading]:
     """Yield what waits for people: tasks, approvals, and who is signed in."""
     yield Reading("throughgate_tasks_open", _number(connection, _TASKS))
@@ -68,7 +67,7 @@ def of_desk(
     yield Reading("throughgate_sessions", _number(connection, _SESSIONS, since))
 
 
-def of_incidents(connection: apsw.Connection, codes: tuple[str, ...]) -> Iterator[Reading]:
+def of_incidents(connection: Connection, codes: tuple[str, ...]) -> Iterator[Reading]:
     """Yield the incidents open now by code; a code not among those given is "other"."""
     found: dict[str, int] = dict.fromkeys((*codes, "other"), 0)
     for name, count in connection.execute(_INCIDENTS):
@@ -77,28 +76,24 @@ def of_incidents(connection: apsw.Connection, codes: tuple[str, ...]) -> Iterato
         yield Reading("throughgate_incidents_open", count, (code,))
 
 
-def of_duties(connection: apsw.Connection) -> Iterator[Reading]:
+def of_duties(connection: Connection) -> Iterator[Reading]:
     """Yield the duties that are not met. Reads the whole table: ask seldom."""
     found = _counts(connection, _DUTIES)
     for status in ("due", "late", "late_by_circumstance"):
         yield Reading("throughgate_duties", found.get(status, 0), (status,))
 
 
-def _by_lane(
-    connection: apsw.Connection, sql: str, *bindings: int
-) -> dict[int, tuple[int, int | None]]:
-    rows: Iterator[tuple[Any, ...]] = connection.execute(sql, bindings)
+def _by_lane(connection: Connection, sql: str, *bindings: int) -> dict[int, tuple[int, int | None]]:
+    rows = connection.execute(sql, bindings)
     return {urgent: (count, oldest) for urgent, count, oldest in rows}
 
 
-def _counts(
-    connection: apsw.Connection, sql: str, bindings: tuple[int, ...] = ()
-) -> dict[str, int]:
+def _counts(connection: Connection, sql: str, bindings: tuple[int, ...] = ()) -> dict[str, int]:
     found: dict[str, int] = dict(connection.execute(sql, bindings))
     return found
 
 
-def _number(connection: apsw.Connection, sql: str, bindings: tuple[int, ...] = ()) -> int:
+def _number(connection: Connection, sql: str, bindings: tuple[int, ...] = ()) -> int:
     return int(connection.execute(sql, bindings).get or 0)
 
 

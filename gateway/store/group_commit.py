@@ -27,6 +27,7 @@ from gateway.disclosure_log.proof import render
 from gateway.disclosure_log.tree import Tree
 from gateway.metrics import CHECKPOINT_AT, COMMIT_BATCH, COMMIT_SECONDS, STORE_REFUSALS
 from gateway.store import epoch
+from gateway.store.engine import Connection
 from gateway.store.epoch import Marks
 from gateway.store.log_tree import check_head, restore_tree
 from gateway.store.sqlite import StoreUnavailable
@@ -48,11 +49,11 @@ class Staged(Generic[T]):
 
     result: T
     entries: Sequence[bytes] = ()
-    finish: Callable[[apsw.Connection, int, Proofs], None] | None = None  # first index, proofs
+    finish: Callable[[Connection, int, Proofs], None] | None = None  # first index, proofs
     while_behind: bool = False  # logs nothing and tells nobody: done even while the log is behind
 
 
-Unit = Callable[[apsw.Connection], Staged[T]]
+Unit = Callable[[Connection], Staged[T]]
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class GroupCommit:
     """The writer thread. Owns the write connection and the tree; nothing else touches either."""
 
     def __init__(
-        self, connection: apsw.Connection, keys: LogKeys, *, on_fatal: Callable[[str], None]
+        self, connection: Connection, keys: LogKeys, *, on_fatal: Callable[[str], None]
     ) -> None:
         self._connection = connection
         self._keys = keys

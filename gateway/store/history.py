@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import apsw
 import orjson
 
 from gateway.model.disclosure import Message
 from gateway.model.event import Event, parse_cloudevent
 from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef, RecipientId, RuleId
 from gateway.model.strict_json import read_json
+from gateway.store.engine import Connection
 from gateway.store.sealed import SealedStore, event_context
 from gateway.store.times import milliseconds, moment
 
@@ -70,7 +70,7 @@ class Alert:
     pending: bool  # over some endpoint
 
 
-def past(connection: apsw.Connection, sealed: SealedStore, ref: EventRef) -> Past | None:
+def past(connection: Connection, sealed: SealedStore, ref: EventRef) -> Past | None:
     """Return one event with its state, or None if there is none of that reference. Reads only.
 
     Raises:
@@ -81,7 +81,7 @@ def past(connection: apsw.Connection, sealed: SealedStore, ref: EventRef) -> Pas
 
 
 def past_of(
-    connection: apsw.Connection,
+    connection: Connection,
     sealed: SealedStore,
     person: PersonRef,
     *,
@@ -102,21 +102,21 @@ def past_of(
 
 
 def concerns(
-    connection: apsw.Connection, person: PersonRef, kinds: Collection[str], *, since: datetime
+    connection: Connection, person: PersonRef, kinds: Collection[str], *, since: datetime
 ) -> set[tuple[AgencyName, str]]:
     """Return which agencies stated events of these kinds since then, each kind once. Reads only."""
     rows = connection.execute(_CONCERNS, (person, milliseconds(since)))
     return {(AgencyName(agency), kind) for agency, kind in rows if kind in kinds}
 
 
-def alerts_about(connection: apsw.Connection, person: PersonRef) -> list[Alert]:
+def alerts_about(connection: Connection, person: PersonRef) -> list[Alert]:
     """Return every alert about the person's events, oldest first. Reads only."""
     where = f"event.person IN {_RECORDS}"
     return [_alert(*row) for row in connection.execute(_ALERT + where + _BY_ALERT, (person,))]
 
 
 def alerts_to_person_since(
-    connection: apsw.Connection, person: PersonRef, since: datetime
+    connection: Connection, person: PersonRef, since: datetime
 ) -> list[Alert]:
     """Return every alert told under this very person's reference since a time. Reads only."""
     where = "outbox.person = ?1 AND outbox.decided_at >= ?2"
@@ -135,7 +135,7 @@ def standing(alerts: Iterable[Alert]) -> list[Alert]:
     return [alert for alert in newest.values() if alert.message != "RECALL"]
 
 
-def members_told(connection: apsw.Connection, alert: Alert) -> frozenset[str]:
+def members_told(connection: Connection, alert: Alert) -> frozenset[str]:
     """Return the "group.member" paths an alert told, by its log entry. Reads only."""
     body = connection.execute("SELECT body FROM log_entry WHERE idx = ?", (alert.leaf_index,)).get
     grants = orjson.loads(body)["grants"]
@@ -143,7 +143,7 @@ def members_told(connection: apsw.Connection, alert: Alert) -> frozenset[str]:
 
 
 def last_of(
-    connection: apsw.Connection, person: PersonRef, kinds: Iterable[str], *, states: Iterable[str]
+    connection: Connection, person: PersonRef, kinds: Iterable[str], *, states: Iterable[str]
 ) -> datetime | None:
     """Return when the person's newest event of these kinds and states was received. Reads only."""
     found = connection.execute(
@@ -156,7 +156,7 @@ def last_of(
 
 
 def rules_carried_out(
-    connection: apsw.Connection, event: EventRef
+    connection: Connection, event: EventRef
 ) -> dict[RecipientId, frozenset[RuleId]]:
     """Return the rules by which a human had recipients told of an event. Reads only."""
     rows = connection.execute(

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import apsw
-
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.times import milliseconds, moment
 
@@ -70,7 +69,7 @@ def _closed(incident: Incident, now: datetime) -> bool:
     return incident.closed_at is not None or now - incident.last_at >= QUIET_CLOSES
 
 
-def see(connection: apsw.Connection, name: str, now: datetime, times: int = 1) -> None:
+def see(connection: Connection, name: str, now: datetime, times: int = 1) -> None:
     """Record that a trouble was seen. In a writer's transaction."""
     _write(connection, seen_again(find(connection, name), name, now, times))
 
@@ -78,7 +77,7 @@ def see(connection: apsw.Connection, name: str, now: datetime, times: int = 1) -
 def see_all(found: Mapping[str, int], now: datetime) -> Unit[None]:
     """Return the unit that records what was seen, and how often each."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         for name, times in found.items():
             see(connection, name, now, times)
         return Staged(None)
@@ -89,7 +88,7 @@ def see_all(found: Mapping[str, int], now: datetime) -> Unit[None]:
 def tell(name: str, now: datetime) -> Unit[None]:
     """Return the unit that counts one telling."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         known = find(connection, name)
         if known is not None:
             _write(connection, told(known, now))
@@ -101,7 +100,7 @@ def tell(name: str, now: datetime) -> Unit[None]:
 def put_off(name: str, until: datetime, every: timedelta) -> Unit[None]:
     """Return the unit that has saying it tried again at a time: it did not get through."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute(
             "UPDATE incident SET said_at = ? WHERE name = ?", (milliseconds(until - every), name)
         )
@@ -113,7 +112,7 @@ def put_off(name: str, until: datetime, every: timedelta) -> Unit[None]:
 def close(name: str, now: datetime) -> Unit[bool]:
     """Return the unit that closes an incident; its result is whether there was one open."""
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         connection.execute(
             "UPDATE incident SET closed_at = ? WHERE name = ? AND closed_at IS NULL",
             (milliseconds(now), name),
@@ -123,7 +122,7 @@ def close(name: str, now: datetime) -> Unit[bool]:
     return unit
 
 
-def close_quiet(connection: apsw.Connection, now: datetime) -> int:
+def close_quiet(connection: Connection, now: datetime) -> int:
     """Close what was not seen for a day; return how many. In a writer's transaction."""
     connection.execute(
         "UPDATE incident SET closed_at = ?1 WHERE closed_at IS NULL AND last_at <= ?2",
@@ -132,13 +131,13 @@ def close_quiet(connection: apsw.Connection, now: datetime) -> int:
     return connection.changes()
 
 
-def find(connection: apsw.Connection, name: str) -> Incident | None:
+def find(connection: Connection, name: str) -> Incident | None:
     """Return an incident, or None. Reads only."""
     row = connection.execute(_SELECT + "WHERE name = ?", (name,)).fetchone()
     return _read(*row) if row else None
 
 
-def open_ones(connection: apsw.Connection) -> list[Incident]:
+def open_ones(connection: Connection) -> list[Incident]:
     """Return the open incidents, oldest first. Reads only."""
     rows = connection.execute(_SELECT + "WHERE closed_at IS NULL ORDER BY opened_at, name")
     return [_read(*row) for row in rows]
@@ -167,7 +166,7 @@ def _read(
     )
 
 
-def _write(connection: apsw.Connection, incident: Incident) -> None:
+def _write(connection: Connection, incident: Incident) -> None:
     row: dict[str, Any] = {
         "name": incident.name,
         "opened_at": milliseconds(incident.opened_at),

@@ -3,10 +3,10 @@
 The log holds a keyed digest only, so erasing the person erases the words and no proof breaks.
 """
 
-import apsw
 import structlog
 
 from gateway.model.ids import PersonRef
+from gateway.store.engine import Connection
 from gateway.store.sealed import SealedStore
 from keys.problem import KeyProblem
 from keys.providers.problem import ProviderProblem
@@ -19,7 +19,7 @@ def digest(sealed: SealedStore, words: str) -> str:
     return sealed.mac("reason", words).hex()
 
 
-def keep(connection: apsw.Connection, sealed: SealedStore, person: PersonRef, words: str) -> None:
+def keep(connection: Connection, sealed: SealedStore, person: PersonRef, words: str) -> None:
     """Keep the words, in the transaction that logs their digest. Writes.
 
     Raises:
@@ -34,7 +34,7 @@ def keep(connection: apsw.Connection, sealed: SealedStore, person: PersonRef, wo
 
 
 def keep_if_it_opens(
-    connection: apsw.Connection, sealed: SealedStore, person: PersonRef, words: str
+    connection: Connection, sealed: SealedStore, person: PersonRef, words: str
 ) -> None:
     """Keep the words; where the person's key is damaged, their digest in the log is all there is.
 
@@ -52,7 +52,7 @@ def keep_if_it_opens(
 
 
 def words_of(
-    connection: apsw.Connection, sealed: SealedStore, person: PersonRef, mac: str
+    connection: Connection, sealed: SealedStore, person: PersonRef, mac: str
 ) -> str | None:
     """Return the words behind a digest; None if there are none kept. Reads only.
 

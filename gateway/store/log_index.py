@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from typing import Any, Final
 
-import apsw
 import orjson
 
 from gateway.disclosure_log.operation import timestamp
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.log_terms import Term, terms_of
 from gateway.store.sqlite import StoreUnavailable
@@ -56,9 +56,7 @@ class Found:
     next: int | None = None  # pass as `after`; None: this is all
 
 
-def search(
-    connection: apsw.Connection, query: Query, *, after: int | None = None, limit: int
-) -> Found:
+def search(connection: Connection, query: Query, *, after: int | None = None, limit: int) -> Found:
     """Return the entries a query means, newest first. Reads only, from one snapshot.
 
     Args:
@@ -81,7 +79,7 @@ def catch_up(limit: int = AT_ONCE) -> Unit[int]:
     It logs nothing: the index says nothing the log does not.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[int]:
+    def unit(connection: Connection) -> Staged[int]:
         start = _indexed(connection)
         rows: list[Any] = connection.execute(_FORWARD, (start, start + limit)).fetchall()
         if rows:
@@ -95,7 +93,7 @@ def catch_up(limit: int = AT_ONCE) -> Unit[int]:
 def start_anew() -> Unit[None]:
     """Return the unit that empties the index; `catch_up` makes it again from the entries."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute("DELETE FROM log_posting; DELETE FROM log_term")
         connection.execute(_NOTE, ("0",))
         return Staged(None)
@@ -105,7 +103,7 @@ def start_anew() -> Unit[None]:
 
 async def keep_indexed(
     commit: Callable[[Unit[int]], Awaitable[int]],
-    reader: apsw.Connection,
+    reader: Connection,
     *,
     every_s: float = LOOK_EVERY_S,
 ) -> None:
@@ -128,16 +126,16 @@ async def keep_indexed(
                     break
 
 
-def _size(connection: apsw.Connection) -> int:
+def _size(connection: Connection) -> int:
     return int(connection.execute("SELECT size FROM log_head").get or 0)
 
 
-def _indexed(connection: apsw.Connection) -> int:
+def _indexed(connection: Connection) -> int:
     """Return how many entries, from the first, are indexed."""
     return int(connection.execute("SELECT value FROM setting WHERE name = 'log_indexed'").get or 0)
 
 
-def _index(connection: apsw.Connection, entries: Sequence[tuple[int, dict[str, Any]]]) -> None:
+def _index(connection: Connection, entries: Sequence[tuple[int, dict[str, Any]]]) -> None:
     postings: dict[Term, list[int]] = {}
     agencies: dict[str, str | None] = {}
     for index, entry in entries:
@@ -155,7 +153,7 @@ def _index(connection: apsw.Connection, entries: Sequence[tuple[int, dict[str, A
 
 
 def _terms(
-    connection: apsw.Connection, entry: Mapping[str, Any], agencies: dict[str, str | None]
+    connection: Connection, entry: Mapping[str, Any], agencies: dict[str, str | None]
 ) -> set[Term]:
     """Return an entry's terms, with whose event it is about; remembers agencies it looked up."""
     found = terms_of(entry)
@@ -168,13 +166,13 @@ def _terms(
     return found
 
 
-def _term_id(connection: apsw.Connection, term: Term) -> int | None:
+def _term_id(connection: Connection, term: Term) -> int | None:
     found: int | None = connection.execute(_TERM, term).get
     return found
 
 
 def _matching(
-    connection: apsw.Connection, query: Query, bound: int
+    connection: Connection, query: Query, bound: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the entries before `bound` that match, newest first."""
     indexed = min(_indexed(connection), bound)
@@ -191,7 +189,7 @@ def _matching(
 
 
 def _one_by_one(
-    connection: apsw.Connection, query: Query, low: int, high: int
+    connection: Connection, query: Query, low: int, high: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the entries in [low, high) that match, by looking at each."""
     groups = [frozenset(group) for group in query.groups]
@@ -212,7 +210,7 @@ def _one_by_one(
         high = rows[-1][0]
 
 
-def _listed(connection: apsw.Connection, query: Query, indexed: int) -> Iterator[int]:
+def _listed(connection: Connection, query: Query, indexed: int) -> Iterator[int]:
     """Yield the indexed entries that mention what a query asks, newest first, dates apart.
 
     The rarest group is walked and the others are probed, so that no long list is read.
@@ -235,7 +233,7 @@ def _listed(connection: apsw.Connection, query: Query, indexed: int) -> Iterator
 
 
 def _rarest_first(
-    connection: apsw.Connection, groups: Sequence[list[int]], low: int, high: int
+    connection: Connection, groups: Sequence[list[int]], low: int, high: int
 ) -> list[list[int]]:
     """Return the groups by how often they are mentioned, counted until the rarest is told."""
     if len(groups) == 1:
@@ -251,7 +249,7 @@ def _rarest_first(
     return [ids for _, ids in sorted(zip(counts, groups, strict=True))]
 
 
-def _bounds(connection: apsw.Connection, query: Query, indexed: int) -> tuple[int, int]:
+def _bounds(connection: Connection, query: Query, indexed: int) -> tuple[int, int]:
     """Return between which entries [low, high) those of the days asked for lie."""
     if query.since is None and query.until is None:
         return 0, indexed

@@ -7,11 +7,10 @@ from collections import OrderedDict
 from typing import Final
 from weakref import WeakKeyDictionary, ref
 
-import apsw
-
 from gateway.disclosure_log import merkle
 from gateway.disclosure_log.merkle import EMPTY_ROOT, HASH_LENGTH, node_hash, root_of
 from gateway.disclosure_log.tree import TILE_HEIGHT, TILE_WIDTH
+from gateway.store.engine import Connection, Rows
 from gateway.store.sqlite import StoreUnavailable
 
 _TILES_KEPT: Final = 32  # with their inner rows about 40 KB each
@@ -23,7 +22,7 @@ _Rows = list[list[bytes]]  # a full tile's own hashes, then each row of nodes ab
 class LogPaths:
     """Inclusion and consistency paths of one database, over one connection."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         # Weakly: what is kept for a connection must not keep it from being let go.
         self._connection = ref(connection)
         self._tiles: OrderedDict[tuple[int, int], _Rows] = OrderedDict()
@@ -55,7 +54,7 @@ class LogPaths:
         """
         return merkle.range_hash(0, size, self._read) if size else EMPTY_ROOT
 
-    def _rows(self, statement: str, bindings: tuple[int, int]) -> apsw.Cursor:
+    def _rows(self, statement: str, bindings: tuple[int, int]) -> Rows:
         connection = self._connection()
         if connection is None:
             raise StoreUnavailable("closed", "the connection of these proofs was let go")
@@ -104,7 +103,7 @@ class LogPaths:
         return found
 
 
-def paths_of(connection: apsw.Connection) -> LogPaths:
+def paths_of(connection: Connection) -> LogPaths:
     """Return the paths over a connection: the same each time, with what it has learnt."""
     found = _PATHS.get(connection)
     if found is None:
@@ -112,7 +111,7 @@ def paths_of(connection: apsw.Connection) -> LogPaths:
     return found
 
 
-_PATHS: WeakKeyDictionary[apsw.Connection, LogPaths] = WeakKeyDictionary()
+_PATHS: WeakKeyDictionary[Connection, LogPaths] = WeakKeyDictionary()
 _LEAVES: Final = "SELECT leaf FROM log_entry WHERE idx >= ? AND idx < ? ORDER BY idx"
 _TILE: Final = "SELECT hashes FROM log_tile WHERE level = ? AND idx = ?"
 

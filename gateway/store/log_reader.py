@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-import apsw
-
 from gateway.disclosure_log import entry
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.store import Store
 
@@ -16,7 +15,7 @@ class StoreLogReader:
     def __init__(
         self, store: Store, verifier: str | Callable[[], str], clock: Callable[[], datetime]
     ) -> None:
-        self._reader: apsw.Connection = store.reader
+        self._reader: Connection = store.reader
         self._commit: Callable[[Unit[None]], Awaitable[None]] = store.commit
         self._verifier = verifier
         self._clock = clock

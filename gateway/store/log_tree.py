@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
-import apsw
-
 from gateway.disclosure_log.checkpoint import BadCheckpoint, VerifierKey, verify_checkpoint
 from gateway.disclosure_log.merkle import EMPTY_ROOT
 from gateway.disclosure_log.tree import LogCorrupt, Tree
+from gateway.store.engine import Connection
 from gateway.store.sqlite import StoreUnavailable
 
 
-def restore_tree(connection: apsw.Connection) -> Tree:
+def restore_tree(connection: Connection) -> Tree:
     """Return the committed tree; its tiles are read through the connection as they are needed.
 
     Raises:
@@ -42,7 +41,7 @@ def restore_tree(connection: apsw.Connection) -> Tree:
     return tree
 
 
-def newest_checkpoint(connection: apsw.Connection) -> tuple[int, str] | None:
+def newest_checkpoint(connection: Connection) -> tuple[int, str] | None:
     """Return the newest signed checkpoint with its size; None before the first. Reads only."""
     row = connection.execute(
         "SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1"
@@ -50,7 +49,7 @@ def newest_checkpoint(connection: apsw.Connection) -> tuple[int, str] | None:
     return (int(row[0]), str(row[1])) if row else None
 
 
-def check_head(connection: apsw.Connection, verifiers: Sequence[VerifierKey]) -> None:
+def check_head(connection: Connection, verifiers: Sequence[VerifierKey]) -> None:
     """Check that the newest checkpoint is one of these keys' and states the head: what was signed
     stands.
 

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import apsw
-
 from gateway.model.ids import OURSELVES, EventRef, PersonRef
+from gateway.store.engine import Connection
 from gateway.store.times import milliseconds, moment
 
 
@@ -27,33 +26,33 @@ class Merge:
     undone_by: EventRef | None
 
 
-def root(connection: apsw.Connection, ref: PersonRef) -> PersonRef:
+def root(connection: Connection, ref: PersonRef) -> PersonRef:
     """Return the record that stands for a record's person: itself unless merged. Reads only."""
     row = connection.execute("SELECT merged_into FROM person WHERE ref = ?", (ref,)).fetchone()
     return PersonRef(row[0]) if row and row[0] else ref
 
 
-def records(connection: apsw.Connection, ref: PersonRef) -> tuple[PersonRef, ...]:
+def records(connection: Connection, ref: PersonRef) -> tuple[PersonRef, ...]:
     """Return every record of a record's person, the root first. Reads only."""
     top = root(connection, ref)
     rows = connection.execute("SELECT ref FROM person WHERE merged_into = ? ORDER BY ref", (top,))
     return (top, *(PersonRef(one) for (one,) in rows))
 
 
-def history(connection: apsw.Connection, ref: PersonRef) -> tuple[Merge, ...]:
+def history(connection: Connection, ref: PersonRef) -> tuple[Merge, ...]:
     """Return every merge any record of a person took part in, oldest first. Reads only."""
     own = records(connection, ref)
     marks = ", ".join("?" * len(own))
     return _merges(connection, f"survivor IN ({marks}) OR absorbed IN ({marks})", own + own)
 
 
-def merges_by(connection: apsw.Connection, event: EventRef) -> tuple[Merge, ...]:
+def merges_by(connection: Connection, event: EventRef) -> tuple[Merge, ...]:
     """Return the merges an event brought or undid. Reads only."""
     return _merges(connection, "event = ? OR undone_by = ?", (event, event))
 
 
 def join(
-    connection: apsw.Connection,
+    connection: Connection,
     survivor: PersonRef,
     absorbed: PersonRef,
     *,
@@ -82,7 +81,7 @@ def join(
 
 
 def part(
-    connection: apsw.Connection,
+    connection: Connection,
     one: PersonRef,
     other: PersonRef,
     *,
@@ -114,7 +113,7 @@ def part(
     return undone
 
 
-def parted_by_a_person(connection: apsw.Connection, one: PersonRef, other: PersonRef) -> bool:
+def parted_by_a_person(connection: Connection, one: PersonRef, other: PersonRef) -> bool:
     """Say whether someone at the gateway undid a merge of these two persons. Reads only.
 
     An agency that says again what was found wrong is not to join them once more.
@@ -131,13 +130,13 @@ def parted_by_a_person(connection: apsw.Connection, one: PersonRef, other: Perso
     )
 
 
-def _touch(connection: apsw.Connection, *refs: PersonRef) -> None:
+def _touch(connection: Connection, *refs: PersonRef) -> None:
     connection.executemany(
         "UPDATE person SET version = version + 1 WHERE ref = ?", [(ref,) for ref in refs]
     )
 
 
-def _edges(connection: apsw.Connection, own: tuple[PersonRef, ...]) -> Mapping[PersonRef, Merge]:
+def _edges(connection: Connection, own: tuple[PersonRef, ...]) -> Mapping[PersonRef, Merge]:
     """Return the merge that holds each absorbed record, of those given."""
     marks = ", ".join("?" * len(own))
     found = _merges(connection, f"absorbed IN ({marks}) AND undone_at IS NULL", own)
@@ -153,9 +152,7 @@ def _upward(edges: Mapping[PersonRef, Merge], ref: PersonRef) -> list[Merge]:
     return found
 
 
-def _merges(
-    connection: apsw.Connection, where: str, bindings: tuple[str, ...]
-) -> tuple[Merge, ...]:
+def _merges(connection: Connection, where: str, bindings: tuple[str, ...]) -> tuple[Merge, ...]:
     rows = connection.execute(
         "SELECT id, survivor, absorbed, event, merged_at, undone_at, undone_by FROM person_merge"  # noqa: S608 - constants and marks
         f" WHERE {where} ORDER BY merged_at, id",

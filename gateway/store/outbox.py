@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.ids import AlertId, EndpointId, PersonRef
 from gateway.model.party import ChannelName, Form
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.receipts import receive
 from gateway.store.steps import (
@@ -105,7 +104,7 @@ def record(
     """
     each = (attempted,) if isinstance(attempted, Attempted) else attempted
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         entries: list[bytes] = []
         for one in each:
             _record(connection, one)
@@ -117,7 +116,7 @@ def record(
     return unit
 
 
-def _record(connection: apsw.Connection, attempted: Attempted) -> None:
+def _record(connection: Connection, attempted: Attempted) -> None:
     connection.execute(_RECORD, {
         "state": attempted.state,
         "attempts": attempted.attempts,
@@ -139,7 +138,7 @@ _RECORD = (
 )
 
 
-def is_pending(connection: apsw.Connection, key: Key) -> bool:
+def is_pending(connection: Connection, key: Key) -> bool:
     """Return whether a row is still to leave: it may have been withheld since. Reads only."""
     return connection.execute(_PENDING, key).get is not None
 
@@ -147,9 +146,7 @@ def is_pending(connection: apsw.Connection, key: Key) -> bool:
 _PENDING = "SELECT 1 FROM outbox WHERE alert = ? AND endpoint = ? AND state = 'pending'"
 
 
-def withhold(
-    connection: apsw.Connection, alert: AlertId, reason: str, now: datetime
-) -> list[bytes]:
+def withhold(connection: Connection, alert: AlertId, reason: str, now: datetime) -> list[bytes]:
     """Keep what of an alert has not left yet from leaving; return the entries that say so.
 
     Args:
@@ -178,7 +175,7 @@ def withhold(
     ]
 
 
-def load(connection: apsw.Connection, keys: Iterable[Key]) -> Iterator[OutboxRow]:
+def load(connection: Connection, keys: Iterable[Key]) -> Iterator[OutboxRow]:
     """Yield the rows named, in order, leaving out what is no longer pending. Reads only."""
     for key in keys:
         values = connection.execute(_LOAD, key).fetchone()
@@ -235,6 +232,6 @@ def _row(
     )
 
 
-def counts(connection: apsw.Connection) -> dict[str, int]:
+def counts(connection: Connection) -> dict[str, int]:
     """Return how many rows are in each state. Reads only."""
     return dict(connection.execute("SELECT state, count(*) FROM outbox GROUP BY state"))

@@ -8,10 +8,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-import apsw
-
 from gateway.model.ids import AlertId, EndpointId, EventRef
 from gateway.store import outbox
+from gateway.store.engine import Connection
 from gateway.store.outbox import Key, OutboxRow
 from gateway.store.times import milliseconds, moment
 
@@ -19,7 +18,7 @@ from gateway.store.times import milliseconds, moment
 class Owed:
     """What one worker has to deliver."""
 
-    def __init__(self, reader: apsw.Connection, *, slot: int = 0, slots: int = 1) -> None:
+    def __init__(self, reader: Connection, *, slot: int = 0, slots: int = 1) -> None:
         self._reader = reader
         self._slot = slot
         self._slots = slots

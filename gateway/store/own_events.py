@@ -6,12 +6,12 @@ They are ordinary event rows, so that whoever must be told of them is told like 
 from datetime import datetime
 from typing import Final
 
-import apsw
 import orjson
 
 from gateway.model.event import CanonicalEvent, Event, FactsByGroup
 from gateway.model.ids import OURSELVES, EventRef, PersonRef
 from gateway.model.strict_json import JsonObject
+from gateway.store.engine import Connection
 from gateway.store.sealed import SealedStore, event_context
 from gateway.store.times import milliseconds
 
@@ -19,7 +19,7 @@ SOURCE: Final = "urn:throughgate:own"
 
 
 def insert_own(
-    connection: apsw.Connection,
+    connection: Connection,
     sealed: SealedStore,
     *,
     ref: EventRef,

@@ -4,8 +4,7 @@ every digest and link token hangs on. A rotation of the key-encryption key chang
 import os
 from typing import Final
 
-import apsw
-
+from gateway.store.engine import Connection
 from gateway.store.sealed import SealedStore
 from gateway.store.sqlite import StoreUnavailable
 from keys.at_rest import KEY_LENGTH, KeyEncryptionKey
@@ -21,7 +20,7 @@ def context(name: str) -> bytes:
     return b"own-secret:" + name.encode()
 
 
-def secret(connection: apsw.Connection, kek: KeyEncryptionKey, name: str) -> bytes | None:
+def secret(connection: Connection, kek: KeyEncryptionKey, name: str) -> bytes | None:
     """Return a secret of 32 bytes; None if there is none of that name. Reads only.
 
     Raises:
@@ -31,7 +30,7 @@ def secret(connection: apsw.Connection, kek: KeyEncryptionKey, name: str) -> byt
     return kek.unwrap(row[0], context(name)) if row else None
 
 
-def make(connection: apsw.Connection, kek: KeyEncryptionKey, name: str) -> None:
+def make(connection: Connection, kek: KeyEncryptionKey, name: str) -> None:
     """Make a secret of 32 random bytes, unless there is one of that name. Writes."""
     wrapped = kek.wrap(os.urandom(KEY_LENGTH), context(name))
     connection.execute(
@@ -39,7 +38,7 @@ def make(connection: apsw.Connection, kek: KeyEncryptionKey, name: str) -> None:
     )
 
 
-def open_sealed(connection: apsw.Connection, kek: KeyEncryptionKey) -> SealedStore:
+def open_sealed(connection: Connection, kek: KeyEncryptionKey) -> SealedStore:
     """Return the sealed store of a database that was served before. Reads only.
 
     Raises:
@@ -55,7 +54,7 @@ def open_sealed(connection: apsw.Connection, kek: KeyEncryptionKey) -> SealedSto
     return SealedStore(kek, root)
 
 
-def open_or_found(writer: apsw.Connection, kek: KeyEncryptionKey) -> SealedStore:
+def open_or_found(writer: Connection, kek: KeyEncryptionKey) -> SealedStore:
     """Return the sealed store of a database; make its root secret if it was never used. Commits.
 
     Raises:

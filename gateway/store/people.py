@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.identifiers import canonical
 from gateway.model.ids import OURSELVES, EventRef, PersonRef
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.merges import Merge, history, join, part, records, root
 from gateway.store.own_events import insert_own
@@ -37,14 +36,14 @@ class Act:
     today: date  # in Europe/London
 
 
-def exists(connection: apsw.Connection, ref: str) -> bool:
+def exists(connection: Connection, ref: str) -> bool:
     """Say whether there is a record of this reference that was not erased. Reads only."""
     where = "ref = ? AND length(wrapped_key) > 0"
     return bool(connection.execute(f"SELECT 1 FROM person WHERE {where}", (ref,)).get)  # noqa: S608
 
 
 def find(
-    connection: apsw.Connection,
+    connection: Connection,
     sealed: SealedStore,
     kind: str,
     text: str,
@@ -72,7 +71,7 @@ def find(
     return PersonRef(row[0]) if row else None
 
 
-def identifier_kinds(connection: apsw.Connection, ref: PersonRef) -> Mapping[str, int]:
+def identifier_kinds(connection: Connection, ref: PersonRef) -> Mapping[str, int]:
     """Return how many identifiers of each kind name one record. Reads only."""
     rows = connection.execute(
         "SELECT kind, count(*) FROM person_identifier WHERE person = ? GROUP BY kind ORDER BY kind",
@@ -90,7 +89,7 @@ def merge(survivor: PersonRef, absorbed: PersonRef, act: Act) -> Unit[EventRef]:
         NotPossible: no such record, or they are one person already.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[EventRef]:
+    def unit(connection: Connection) -> Staged[EventRef]:
         _must_exist(connection, survivor, absorbed)
         _must_be_alike(connection, survivor, absorbed)
         ref = EventRef(act.new_id("evt"))
@@ -104,7 +103,7 @@ def merge(survivor: PersonRef, absorbed: PersonRef, act: Act) -> Unit[EventRef]:
     return unit
 
 
-def _must_be_alike(connection: apsw.Connection, one: PersonRef, other: PersonRef) -> None:
+def _must_be_alike(connection: Connection, one: PersonRef, other: PersonRef) -> None:
     kinds = connection.execute(
         "SELECT count(DISTINCT exercise) FROM person WHERE ref IN (?, ?)", (one, other)
     ).get
@@ -122,7 +121,7 @@ def unmerge(one: PersonRef, other: PersonRef, act: Act) -> Unit[EventRef]:
         NotPossible: no such record, or they are two persons already.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[EventRef]:
+    def unit(connection: Connection) -> Staged[EventRef]:
         _must_exist(connection, one, other)
         ref = EventRef(act.new_id("evt"))
         undone = part(connection, one, other, event=ref, now=act.now)
@@ -148,7 +147,7 @@ def link(record: PersonRef, kind: str, text: str, act: Act) -> Unit[EventRef]:
     """
     mac = identifier_mac(act.sealed, kind, canonical(kind, text, today=act.today))
 
-    def unit(connection: apsw.Connection) -> Staged[EventRef]:
+    def unit(connection: Connection) -> Staged[EventRef]:
         _must_exist(connection, record)
         if holder := _holder(connection, mac):
             same = root(connection, holder) == root(connection, record)
@@ -175,7 +174,7 @@ def unlink(record: PersonRef, kind: str, text: str, act: Act) -> Unit[EventRef]:
     """
     mac = identifier_mac(act.sealed, kind, canonical(kind, text, today=act.today))
 
-    def unit(connection: apsw.Connection) -> Staged[EventRef]:
+    def unit(connection: Connection) -> Staged[EventRef]:
         _must_exist(connection, record)
         holder = _holder(connection, mac)
         if holder is None or root(connection, holder) != root(connection, record):
@@ -187,7 +186,7 @@ def unlink(record: PersonRef, kind: str, text: str, act: Act) -> Unit[EventRef]:
 
 
 def _changed(
-    connection: apsw.Connection,
+    connection: Connection,
     act: Act,
     record: PersonRef,
     kind: str,
@@ -201,9 +200,7 @@ def _changed(
     return Staged(ref, [_logged(act, ref, top, identifiers=(kind,), separated=separated)])
 
 
-def _state(
-    connection: apsw.Connection, act: Act, ref: EventRef, record: PersonRef, kind: str
-) -> None:
+def _state(connection: Connection, act: Act, ref: EventRef, record: PersonRef, kind: str) -> None:
     insert_own(
         connection,
         act.sealed,
@@ -237,12 +234,12 @@ def _logged(
     ).encode()
 
 
-def _holder(connection: apsw.Connection, mac: bytes) -> PersonRef | None:
+def _holder(connection: Connection, mac: bytes) -> PersonRef | None:
     row = connection.execute("SELECT person FROM person_identifier WHERE mac = ?", (mac,)).get
     return PersonRef(row) if row else None
 
 
-def _must_exist(connection: apsw.Connection, *refs: PersonRef) -> None:
+def _must_exist(connection: Connection, *refs: PersonRef) -> None:
     for ref in refs:
         if not exists(connection, ref):
             raise NotPossible("no record has that reference")

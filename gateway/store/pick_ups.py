@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.ids import AlertId, EndpointId, PersonRef, RecipientId
 from gateway.model.party import Form
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.times import milliseconds, moment
 
@@ -60,13 +59,13 @@ class Kept:
     followed_by: AlertId | None  # a later alert that tells the same reader better
 
 
-def links(connection: apsw.Connection, alert: str) -> list[Link]:
+def links(connection: Connection, alert: str) -> list[Link]:
     """Return every link of an alert; none for an alert there never was. Reads only."""
     rows = connection.execute(_LINKS + " WHERE outbox.alert = ?", (alert,))
     return [_link(row) for row in rows]
 
 
-def link(connection: apsw.Connection, alert: AlertId, endpoint: EndpointId) -> Link | None:
+def link(connection: Connection, alert: AlertId, endpoint: EndpointId) -> Link | None:
     """Return one link as it stands. Reads only."""
     row = connection.execute(
         _LINKS + " WHERE outbox.alert = ? AND outbox.endpoint = ?", (alert, endpoint)
@@ -74,7 +73,7 @@ def link(connection: apsw.Connection, alert: AlertId, endpoint: EndpointId) -> L
     return _link(row) if row else None
 
 
-def kept(connection: apsw.Connection, of: Link) -> Kept | None:
+def kept(connection: Connection, of: Link) -> Kept | None:
     """Return what a link leads to; None once its person is erased. Reads only."""
     row = connection.execute(_KEPT, (of.alert, of.endpoint)).fetchone()
     if row is None:
@@ -91,7 +90,7 @@ def kept(connection: apsw.Connection, of: Link) -> Kept | None:
     )
 
 
-def ciphertext(connection: apsw.Connection, of: Link) -> bytes | None:
+def ciphertext(connection: Connection, of: Link) -> bytes | None:
     """Return what is sealed over a link's endpoint; None once its person is erased. Reads only."""
     row = connection.execute(
         "SELECT outbox.sealed FROM outbox JOIN alert ON alert.id = outbox.alert"
@@ -101,7 +100,7 @@ def ciphertext(connection: apsw.Connection, of: Link) -> bytes | None:
     return row[0] if row else None
 
 
-def use(connection: apsw.Connection, of: Link, now: datetime) -> bool:
+def use(connection: Connection, of: Link, now: datetime) -> bool:
     """Use a link up, and note that its alert was collected; False: it was used before. Writes."""
     connection.execute(
         "UPDATE outbox SET link_used_at = ?"
@@ -114,7 +113,7 @@ def use(connection: apsw.Connection, of: Link, now: datetime) -> bool:
     return True
 
 
-def note_collected(connection: apsw.Connection, of: Link, now: datetime) -> None:
+def note_collected(connection: Connection, of: Link, now: datetime) -> None:
     """Note when an alert was first collected. Writes."""
     connection.execute(
         "UPDATE alert SET collected_at = ? WHERE id = ? AND collected_at IS NULL",
@@ -122,7 +121,7 @@ def note_collected(connection: apsw.Connection, of: Link, now: datetime) -> None
     )
 
 
-def count_failure(connection: apsw.Connection, of: Link) -> bool:
+def count_failure(connection: Connection, of: Link) -> bool:
     """Count a wrong second factor; return whether the link is closed by it. Writes."""
     connection.execute(
         "UPDATE outbox SET link_failures = link_failures + 1 WHERE alert = ? AND endpoint = ?",
@@ -145,7 +144,7 @@ def give_anew(alert: str, endpoint: str, *, by: str, text_of: TextOf, now: datet
     False: no such link was ever sent, or its alert is recalled or its person erased.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         key = {"alert": alert, "endpoint": endpoint, "now": milliseconds(now)}
         row = connection.execute(_ANEW, key).fetchone()
         if row is None:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.ids import EndpointId
 from gateway.model.outcome import Receipt
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.steps import fall_over
 from gateway.store.times import milliseconds
@@ -27,7 +26,7 @@ def receive(receipt: Receipt, now: datetime) -> Unit[bool]:
     last, and of every alert that left in the same digest.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         found = _told(connection, receipt)
         entries: list[bytes] = []
         for alert, endpoint, state, before in found:
@@ -50,7 +49,7 @@ def receive(receipt: Receipt, now: datetime) -> Unit[bool]:
     return unit
 
 
-def _told(connection: apsw.Connection, receipt: Receipt) -> Sequence[tuple[Any, ...]]:
+def _told(connection: Connection, receipt: Receipt) -> Sequence[tuple[Any, ...]]:
     """Return alert, endpoint, state and earlier receipt of each row a receipt is of."""
     row = connection.execute(_NEWEST, (receipt.alert, receipt.channel)).fetchone()
     if row is None:
@@ -78,7 +77,7 @@ _KEPT_MS: Final = timedelta(days=30) // timedelta(milliseconds=1)  # none waits 
 
 
 def _write(
-    connection: apsw.Connection,
+    connection: Connection,
     receipt: Receipt,
     alert: str,
     endpoint: str,

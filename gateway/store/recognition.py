@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.event import CanonicalEvent, Event
 from gateway.model.identifiers import is_placeholder
@@ -24,6 +22,7 @@ from gateway.people import (
     resolve,
     unmatched_nhs_number,
 )
+from gateway.store.engine import Connection
 from gateway.store.merges import join, part, parted_by_a_person, root
 from gateway.store.own_events import insert_own
 from gateway.store.sealed import (
@@ -85,7 +84,7 @@ class Recognised:
 class Recognising:
     """One event on its way in."""
 
-    connection: apsw.Connection
+    connection: Connection
     canonical: CanonicalEvent
     agency: AgencyName
     ref: EventRef

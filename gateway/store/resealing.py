@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import apsw
-
 from gateway.model.ids import PersonRef
 from gateway.model.party import Form
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.outbox import OutboxRow
 from gateway.store.sealed import SealedStore, alert_context
@@ -23,7 +22,7 @@ class Resealed:
 
 
 def content_of(
-    connection: apsw.Connection, sealed: SealedStore, row: OutboxRow
+    connection: Connection, sealed: SealedStore, row: OutboxRow
 ) -> tuple[bytes, bytes] | None:
     """Return what an alert tells and the entry of its disclosure over this endpoint; None once its
     person is erased. Reads only.
@@ -49,7 +48,7 @@ _HELD = (
 def reseal(row: OutboxRow, resealed: Resealed, entry: bytes) -> Unit[bool]:
     """Return the unit that puts a row's new content in place; its result: the row still leaves."""
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         connection.execute(
             "UPDATE outbox SET form = ?, sealed = ?, key_id = ?"
             " WHERE alert = ? AND endpoint = ? AND state = 'pending'",

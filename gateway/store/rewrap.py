@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.store import own_secrets
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sealed import person_context
 from keys.at_rest import KeyEncryptionKey, header
@@ -50,7 +49,7 @@ class Rewrapped:
 Batches = Iterator[list[Rewrapped]]
 
 
-def remaining(connection: apsw.Connection, key_id: str) -> int:
+def remaining(connection: Connection, key_id: str) -> int:
     """Return how many keys are wrapped under another than this one. Reads only; every row."""
     return sum(
         connection.execute(
@@ -61,12 +60,12 @@ def remaining(connection: apsw.Connection, key_id: str) -> int:
     )
 
 
-def is_complete(connection: apsw.Connection, key_id: str) -> bool:
+def is_complete(connection: Connection, key_id: str) -> bool:
     """Say whether the last rotation ended with this key, and every key is under it. Reads only."""
     return _last(connection) == key_id and remaining(connection, key_id) == 0
 
 
-def batches(connection: apsw.Connection, ring: KeyEncryptionKey, *, limit: int) -> Batches:
+def batches(connection: Connection, ring: KeyEncryptionKey, *, limit: int) -> Batches:
     """Yield every key that is not under the active key of a ring, wrapped anew under it, up to
     `limit` at a time. Reads only: no transaction is open while the provider works.
 
@@ -91,7 +90,7 @@ def replace(batch: Sequence[Rewrapped]) -> Unit[int]:
     A row that changed meanwhile (its person was erased) is left as it is.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[int]:
+    def unit(connection: Connection) -> Staged[int]:
         before = connection.total_changes()
         for table in _TABLES:
             connection.executemany(
@@ -114,7 +113,7 @@ def complete(key_id: str, *, by: str, now: datetime) -> Unit[int]:
         now: Of the entry.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[int]:
+    def unit(connection: Connection) -> Staged[int]:
         left = remaining(connection, key_id)
         if left or _last(connection) == key_id:
             return Staged(left)
@@ -135,7 +134,7 @@ def complete(key_id: str, *, by: str, now: datetime) -> Unit[int]:
     return unit
 
 
-def _last(connection: apsw.Connection) -> str | None:
+def _last(connection: Connection) -> str | None:
     found: str | None = connection.execute("SELECT value FROM setting WHERE name = 'kek'").get
     return found
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import apsw
 import orjson
 
 from gateway.disclosure_log import entry
 from gateway.store import log_index
+from gateway.store.engine import Connection
 from gateway.store.times import milliseconds
 from policies.rulebook import BESIDE
 
@@ -29,7 +29,7 @@ class RulebookKept:
     kept: bool  # False: in force before texts were kept
 
 
-def keep(connection: apsw.Connection, digest: str, texts: Mapping[str, str], now: datetime) -> None:
+def keep(connection: Connection, digest: str, texts: Mapping[str, str], now: datetime) -> None:
     """Keep a rulebook's files, once: those its digest is over, not what tries it. Belongs in the
     transaction that puts it in force. Writes."""
     own = {name: text for name, text in texts.items() if name.rpartition("/")[2] not in BESIDE}
@@ -40,20 +40,20 @@ def keep(connection: apsw.Connection, digest: str, texts: Mapping[str, str], now
     )  # fmt: skip
 
 
-def texts_of(connection: apsw.Connection, digest: str) -> Mapping[str, str] | None:
+def texts_of(connection: Connection, digest: str) -> Mapping[str, str] | None:
     """Return the files of a rulebook, name to text; None if it was never kept. Reads only."""
     found = connection.execute("SELECT texts FROM rulebook WHERE digest = ?", (digest,)).get
     return None if found is None else orjson.loads(found)
 
 
-def in_force(connection: apsw.Connection) -> str | None:
+def in_force(connection: Connection) -> str | None:
     """Return the digest of the rulebook in force; None before the first. Reads only."""
     found: str | None = connection.execute("SELECT value FROM setting WHERE name = 'rulebook'").get
     return found
 
 
 def put_in_force(
-    connection: apsw.Connection,
+    connection: Connection,
     digest: str,
     texts: Mapping[str, str] | None,
     *,
@@ -74,7 +74,7 @@ def put_in_force(
     return [entry.rulebook(at=now, digest=digest, actor=by).encode()]
 
 
-def listing(connection: apsw.Connection) -> list[RulebookKept]:
+def listing(connection: Connection) -> list[RulebookKept]:
     """Return every rulebook the log says was in force, the first first. Reads only."""
     logged = [
         *_entries(connection, "rulebook"),
@@ -94,6 +94,6 @@ def listing(connection: apsw.Connection) -> list[RulebookKept]:
     ]
 
 
-def _entries(connection: apsw.Connection, op: str) -> list[tuple[int, dict[str, Any]]]:
+def _entries(connection: Connection, op: str) -> list[tuple[int, dict[str, Any]]]:
     query = log_index.Query(terms=(("op", op),))
     return log_index.search(connection, query, limit=_MOST).entries

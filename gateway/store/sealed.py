@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-import apsw
 import orjson
 
 from gateway.model.disclosure import AlertKept
 from gateway.model.ids import AgencyName, AlertId, EventRef, PersonRef
 from gateway.model.person import Origin, Person, StatedGroup
+from gateway.store.engine import Connection
 from keys.at_rest import DataKey, KeyEncryptionKey, RootKey
 
 _CACHED_KEYS = 4096
@@ -71,7 +71,7 @@ class SealedStore:
             self._remember(ref, key)
         return key
 
-    def key_of(self, connection: apsw.Connection, ref: PersonRef) -> DataKey:
+    def key_of(self, connection: Connection, ref: PersonRef) -> DataKey:
         """Return a person's data key, from memory or their row. Reads only.
 
         Raises:

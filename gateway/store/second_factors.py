@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.ids import RecipientId
 from gateway.second_factor import Credential, Factor, FactorKind, Proven
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sealed import SealedStore
 from gateway.store.times import milliseconds, moment
@@ -44,12 +43,12 @@ def factor_key(sealed: SealedStore) -> DataKey:
     return DataKey(sealed.derive("second-factor"))
 
 
-def listed(connection: apsw.Connection, recipient: str) -> list[Enrolled]:
+def listed(connection: Connection, recipient: str) -> list[Enrolled]:
     """Return every factor a recipient has or had, oldest first. Reads only."""
     return [_enrolled(row) for row in connection.execute(_OF_RECIPIENT, (recipient,))]
 
 
-def usable(connection: apsw.Connection, key: DataKey, recipient: RecipientId) -> list[Factor]:
+def usable(connection: Connection, key: DataKey, recipient: RecipientId) -> list[Factor]:
     """Return a recipient's factors that prove something now, opened. Reads only.
 
     Raises:
@@ -78,7 +77,7 @@ def add_totp(
 ) -> Unit[None]:
     """Return the unit that enrols an authenticator app. `sealed` is of `seal_secret`."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute(_INSERT, (id_, recipient, "totp", sealed, 0, milliseconds(now), by))
         return Staged(None, [_logged("factor-enrolled", recipient, by, sealed, now)])
 
@@ -90,7 +89,7 @@ def offer_passkey(
 ) -> Unit[None]:
     """Return the unit that lets whoever has one link register one passkey, within a day."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute(_INSERT, (id_, recipient, "passkey", digest, 0, milliseconds(now), by))
         return Staged(None, [_logged("factor-offered", recipient, by, digest, now)])
 
@@ -100,7 +99,7 @@ def offer_passkey(
 def register(digest: bytes, credential: Credential, key: DataKey, *, now: datetime) -> Unit[bool]:
     """Return the unit that makes an offer into a passkey, once; False: no such offer stands."""
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         row = connection.execute(_OFFERED, (digest, milliseconds(now - OFFER_LASTS))).fetchone()
         if row is None or connection.execute(_TAKEN, (credential.id,)).get:
             return Staged(False)
@@ -119,7 +118,7 @@ def register(digest: bytes, credential: Credential, key: DataKey, *, now: dateti
 def revoke(id_: str, *, by: str, now: datetime) -> Unit[Enrolled | None]:
     """Return the unit that ends a factor, or an offer of one; None: there is none in force."""
 
-    def unit(connection: apsw.Connection) -> Staged[Enrolled | None]:
+    def unit(connection: Connection) -> Staged[Enrolled | None]:
         row = connection.execute(_IN_FORCE, (id_,)).fetchone()
         if row is None:
             return Staged(None)
@@ -133,7 +132,7 @@ def revoke(id_: str, *, by: str, now: datetime) -> Unit[Enrolled | None]:
     return unit
 
 
-def use(connection: apsw.Connection, proof: Proven) -> None:
+def use(connection: Connection, proof: Proven) -> None:
     """Take note of a factor just shown, so that the same code or counter is good no more. In a
     transaction in which it was found usable."""
     factor = proof.factor
@@ -141,7 +140,7 @@ def use(connection: apsw.Connection, proof: Proven) -> None:
     connection.execute("DELETE FROM wrong_factor WHERE recipient = ?", (factor.recipient,))
 
 
-def must_wait(connection: apsw.Connection, recipient: RecipientId, now: datetime) -> bool:
+def must_wait(connection: Connection, recipient: RecipientId, now: datetime) -> bool:
     """Return whether a recipient's last wrong factor is too recent for another try. Reads only."""
     row = connection.execute(_WRONG, (recipient,)).fetchone()
     if row is None or row[0] < _FREE_TRIES:
@@ -150,7 +149,7 @@ def must_wait(connection: apsw.Connection, recipient: RecipientId, now: datetime
     return now < moment(row[1]) + timedelta(seconds=wait_s)
 
 
-def count_wrong(connection: apsw.Connection, recipient: RecipientId, now: datetime) -> None:
+def count_wrong(connection: Connection, recipient: RecipientId, now: datetime) -> None:
     """Count a wrong factor against a recipient; an hour without one starts afresh. Writes."""
     connection.execute(
         "DELETE FROM wrong_factor WHERE recipient = ? AND last_at < ?",

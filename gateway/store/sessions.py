@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-import apsw
 from pydantic import TypeAdapter
 
 from gateway.disclosure_log import entry
 from gateway.model.staff import Staff, StaffId
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.times import milliseconds, moment
 
@@ -37,7 +37,7 @@ class Session:
         return now < self.seen_at + limits.idle and now < self.began_at + limits.absolute
 
 
-def find(connection: apsw.Connection, mac: bytes) -> Session | None:
+def find(connection: Connection, mac: bytes) -> Session | None:
     """Return the session of a cookie's digest, within its limits or beyond. Reads only."""
     row = connection.execute(
         "SELECT body, began_at, seen_at, means FROM session JOIN staff ON staff.id = staff"
@@ -53,7 +53,7 @@ def find(connection: apsw.Connection, mac: bytes) -> Session | None:
 
 
 def begin(
-    connection: apsw.Connection,
+    connection: Connection,
     mac: bytes,
     staff: Staff,
     means: SignInMeans,
@@ -78,7 +78,7 @@ def begin(
     return [*logged, begun.encode()]
 
 
-def use_once(connection: apsw.Connection, mac: bytes, *, until: datetime, now: datetime) -> bool:
+def use_once(connection: Connection, mac: bytes, *, until: datetime, now: datetime) -> bool:
     """Take note that a proof was used; False: it was before, at this worker or another. Writes.
 
     Args:
@@ -97,7 +97,7 @@ def use_once(connection: apsw.Connection, mac: bytes, *, until: datetime, now: d
 def seen(mac: bytes, *, now: datetime) -> Unit[None]:
     """Return the unit that notes a request of a session."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute(
             "UPDATE session SET seen_at = max(seen_at, ?) WHERE mac = ?", (milliseconds(now), mac)
         )
@@ -109,7 +109,7 @@ def seen(mac: bytes, *, now: datetime) -> Unit[None]:
 def end(mac: bytes, *, outcome: Literal["signed-out", "expired"], now: datetime) -> Unit[bool]:
     """Return the unit that ends a session; False: there was none any more."""
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         ended = connection.execute(
             "DELETE FROM session WHERE mac = ? RETURNING staff, means", (mac,)
         ).fetchall()
@@ -118,7 +118,7 @@ def end(mac: bytes, *, outcome: Literal["signed-out", "expired"], now: datetime)
     return unit
 
 
-def end_all(connection: apsw.Connection, staff: StaffId, now: datetime) -> list[bytes]:
+def end_all(connection: Connection, staff: StaffId, now: datetime) -> list[bytes]:
     """End every session of one account. Returns what to log."""
     ended = connection.execute(
         "DELETE FROM session WHERE staff = ? RETURNING staff, means", (staff,)
@@ -126,7 +126,7 @@ def end_all(connection: apsw.Connection, staff: StaffId, now: datetime) -> list[
     return [_logged(one, "expired", now) for one in ended]
 
 
-def sweep(connection: apsw.Connection, limits: Limits, now: datetime) -> list[bytes]:
+def sweep(connection: Connection, limits: Limits, now: datetime) -> list[bytes]:
     """End the sessions that are beyond their limits. Returns what to log."""
     ended = connection.execute(
         "DELETE FROM session WHERE seen_at <= ? OR began_at <= ? RETURNING staff, means",
@@ -138,7 +138,7 @@ def sweep(connection: apsw.Connection, limits: Limits, now: datetime) -> list[by
 def refused(staff: StaffId | None, means: SignInMeans, *, now: datetime) -> Unit[None]:
     """Return the unit that logs a refused sign-in; `staff` where it is known whose it was not."""
 
-    def unit(_connection: apsw.Connection) -> Staged[None]:
+    def unit(_connection: Connection) -> Staged[None]:
         logged = entry.sign_in(at=now, staff=staff, means=means, outcome="refused")
         return Staged(None, [logged.encode()])
 

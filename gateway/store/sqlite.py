@@ -7,6 +7,8 @@ from pathlib import Path
 
 import apsw
 
+from gateway.store.engine import Connection
+
 SCHEMA_VERSION = 4
 
 _CACHE_KIB = 64 * 1024
@@ -69,6 +71,21 @@ def open_reader(path: Path) -> apsw.Connection:
         StoreUnavailable: as `open_writer`.
     """
     return _connect(path, apsw.SQLITE_OPEN_READONLY)
+
+
+@contextmanager
+def overwriting(connection: Connection) -> Iterator[None]:
+    """Overwrite what is deleted meanwhile, where it lay in the file; elsewhere than in SQLite the
+    engine sees to that itself."""
+    if not isinstance(connection, apsw.Connection):
+        yield
+        return
+    before = connection.pragma("secure_delete")
+    connection.pragma("secure_delete", True)
+    try:
+        yield
+    finally:
+        connection.pragma("secure_delete", bool(before))
 
 
 def quick_check(connection: apsw.Connection) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import apsw
 from pydantic import TypeAdapter
 
 from gateway.disclosure_log import entry
@@ -17,6 +16,7 @@ from gateway.model.ids import RecipientId
 from gateway.model.staff import Staff, StaffId
 from gateway.second_factor import Credential, Factor
 from gateway.store import sessions
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sealed import SealedStore
 from gateway.store.times import milliseconds, moment
@@ -46,7 +46,7 @@ def link_digest(sealed: SealedStore, token: str) -> bytes:
     return sealed.mac("staff-enrolment", token)
 
 
-def listed(connection: apsw.Connection, now: datetime) -> list[Account]:
+def listed(connection: Connection, now: datetime) -> list[Account]:
     """Return every account there is or was, by id. Reads only."""
     rows = connection.execute(_ACCOUNTS, (milliseconds(now - OFFER_LASTS),))
     return [
@@ -61,19 +61,19 @@ def listed(connection: apsw.Connection, now: datetime) -> list[Account]:
     ]
 
 
-def find(connection: apsw.Connection, id_: str) -> Staff | None:
+def find(connection: Connection, id_: str) -> Staff | None:
     """Return an account by its id, revoked or not. Reads only."""
     return _staff(connection, "SELECT body FROM staff WHERE id = ?", id_)
 
 
-def vouched_for(connection: apsw.Connection, subject: str) -> Staff | None:
+def vouched_for(connection: Connection, subject: str) -> Staff | None:
     """Return whose account a provider's subject is, where it is in force. Reads only."""
     found = _staff(connection, "SELECT body FROM staff WHERE subject = ?", subject)
     return found if found is not None and found.active else None
 
 
 def passkey_of(
-    connection: apsw.Connection, key: DataKey, credential: bytes
+    connection: Connection, key: DataKey, credential: bytes
 ) -> tuple[Staff, Factor] | None:
     """Return whose passkey has that id, and what it is checked against. Reads only.
 
@@ -100,7 +100,7 @@ def add(staff: Staff, *, link: bytes | None, by: str, now: datetime) -> Unit[boo
     """Return the unit that makes an account, with the digest of a link to enrol a passkey by, if
     it has one; False: the id is or was somebody's, or the subject is."""
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         taken = connection.execute(
             "SELECT 1 FROM staff WHERE id = ? OR subject = ?", (staff.id, staff.subject)
         ).get
@@ -126,7 +126,7 @@ def offer(id_: str, link: bytes, *, lost: bool, by: str, now: datetime) -> Unit[
     False: no such account is in force.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         staff = find(connection, id_)
         if staff is None or not staff.active:
             return Staged(False)
@@ -140,7 +140,7 @@ def offer(id_: str, link: bytes, *, lost: bool, by: str, now: datetime) -> Unit[
 def register(link: bytes, made: Credential, key: DataKey, *, now: datetime) -> Unit[StaffId | None]:
     """Return the unit that makes an offer into a passkey, once; None: no such offer stands."""
 
-    def unit(connection: apsw.Connection) -> Staged[StaffId | None]:
+    def unit(connection: Connection) -> Staged[StaffId | None]:
         row = connection.execute(_OFFERED, (link, milliseconds(now - OFFER_LASTS))).fetchone()
         if row is None or connection.execute(_TAKEN, (made.id,)).get:
             return Staged(None)
@@ -162,7 +162,7 @@ def revoke(id_: str, *, by: str, now: datetime) -> Unit[bool]:
     False: no such account is in force.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         staff = find(connection, id_)
         if staff is None or not staff.active:
             return Staged(False)
@@ -174,7 +174,7 @@ def revoke(id_: str, *, by: str, now: datetime) -> Unit[bool]:
     return unit
 
 
-def use(connection: apsw.Connection, credential: bytes, counter: int) -> bool:
+def use(connection: Connection, credential: bytes, counter: int) -> bool:
     """Take note of a passkey just shown; False: it is in force no more, or was shown since."""
     connection.execute(
         "UPDATE staff_passkey SET counter = ?1 WHERE credential = ?2 AND revoked_at IS NULL"
@@ -204,7 +204,7 @@ _OFFERED: Final = (
 _TAKEN: Final = "SELECT 1 FROM staff_passkey WHERE credential = ?"
 
 
-def _offer(connection: apsw.Connection, id_: StaffId, link: bytes, by: str, now: datetime) -> bytes:
+def _offer(connection: Connection, id_: StaffId, link: bytes, by: str, now: datetime) -> bytes:
     connection.execute("DELETE FROM staff_passkey WHERE staff = ? AND public_key = x''", (id_,))
     connection.execute(
         "INSERT INTO staff_passkey (credential, staff, public_key, counter, enrolled_at)"
@@ -214,7 +214,7 @@ def _offer(connection: apsw.Connection, id_: StaffId, link: bytes, by: str, now:
     return _logged("staff-passkey-offered", id_, by, link, now)
 
 
-def _end_all(connection: apsw.Connection, id_: StaffId, by: str, now: datetime) -> list[bytes]:
+def _end_all(connection: Connection, id_: StaffId, by: str, now: datetime) -> list[bytes]:
     keys: list[tuple[Any, ...]] = connection.execute(
         "SELECT public_key FROM staff_passkey WHERE staff = ? AND revoked_at IS NULL"
         " AND public_key <> x''",
@@ -229,7 +229,7 @@ def _end_all(connection: apsw.Connection, id_: StaffId, by: str, now: datetime) 
     return [*logged, *sessions.end_all(connection, id_, now)]
 
 
-def _staff(connection: apsw.Connection, sql: str, value: str) -> Staff | None:
+def _staff(connection: Connection, sql: str, value: str) -> Staff | None:
     row = connection.execute(sql, (value,)).fetchone()
     return None if row is None else sessions.staff_of(row[0])
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-import apsw
-
 from gateway.disclosure_log import entry
 from gateway.model.ids import AlertId, EndpointId, RecipientId
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.times import milliseconds
 
@@ -28,7 +27,7 @@ class OutOfReach:
 ALL_IN_REACH: Final = OutOfReach()
 
 
-def next_step(connection: apsw.Connection, alert: AlertId) -> int | None:
+def next_step(connection: Connection, alert: AlertId) -> int | None:
     """Return the next step of an alert that has not been tried, or None. Reads only."""
     found: int | None = connection.execute(
         "SELECT min(step) FROM outbox WHERE alert = ? AND state = 'waiting'", (alert,)
@@ -37,7 +36,7 @@ def next_step(connection: apsw.Connection, alert: AlertId) -> int | None:
 
 
 def activate_step(
-    connection: apsw.Connection, alert: AlertId, step: int, now: datetime
+    connection: Connection, alert: AlertId, step: int, now: datetime
 ) -> list[EndpointId]:
     """Let the rows of a step leave, each not before its own time; return their endpoints.
 
@@ -52,7 +51,7 @@ def activate_step(
 
 
 def fall_over(
-    connection: apsw.Connection, alert: AlertId, now: datetime, out: OutOfReach = ALL_IN_REACH
+    connection: Connection, alert: AlertId, now: datetime, out: OutOfReach = ALL_IN_REACH
 ) -> list[bytes]:
     """Turn to an alert's next step if every way tried so far has failed; return the entries.
 
@@ -92,14 +91,14 @@ def turn_to_next(alerts: Sequence[AlertId], now: datetime, out: OutOfReach) -> U
     """Return the unit that turns each of some alerts to its next step, as far as `fall_over` would
     now."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         entries = [one for alert in alerts for one in fall_over(connection, alert, now, out)]
         return Staged(None, entries)
 
     return unit
 
 
-def _is_on_its_way(connection: apsw.Connection, alert: AlertId, out: OutOfReach) -> bool:
+def _is_on_its_way(connection: Connection, alert: AlertId, out: OutOfReach) -> bool:
     """Whether some way worked, or one under way may still be waited for."""
     if connection.execute(_READ_OR_RECALLED, (alert,)).get:
         return True

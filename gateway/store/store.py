@@ -5,8 +5,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
-import apsw
-
 from gateway.disclosure_log.checkpoint import Checkpoint, LogKey
 from gateway.model.event import Event
 from gateway.model.ids import AgencyName, EventRef, PersonRef
@@ -15,6 +13,7 @@ from gateway.model.posted import Posted
 from gateway.model.problem import MalformedEvent
 from gateway.store import acceptance, epoch, history, own_secrets, sqlite
 from gateway.store.acceptance import Acceptance, Accepting
+from gateway.store.engine import Connection
 from gateway.store.group_commit import GroupCommit, LogKeys, Unit
 from gateway.store.history import Past
 from gateway.store.log_tree import newest_checkpoint
@@ -37,7 +36,7 @@ class Store:
         self.slots = slots
         self._writer: GroupCommit | None = None
         self._fresh: set[PersonRef] = set()  # made here, not yet looked at: bounded by the queue
-        self.reader: apsw.Connection = sqlite.open_reader(path)
+        self.reader: Connection = sqlite.open_reader(path)
 
     @classmethod
     async def open(

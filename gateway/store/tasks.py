@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-import apsw
 import orjson
 
 from gateway.disclosure_log import entry
 from gateway.model.ids import EventRef, PersonRef, RecipientId, RuleId, TaskId
 from gateway.model.strict_json import JsonObject
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.sealed import SealedStore, birth_mac, event_context
 from gateway.store.times import milliseconds, moment
@@ -45,7 +45,7 @@ class NoSuchTask(Exception):
     """There is no task of that id, or it is no longer open. The text says which."""
 
 
-def open_task(connection: apsw.Connection, task: Task, now: datetime) -> bool:
+def open_task(connection: Connection, task: Task, now: datetime) -> bool:
     """Open a task unless the same question was asked before, whatever the answer was.
 
     A disclosure is one question per event, recipient and rule; a doubt about an identity is one
@@ -73,13 +73,13 @@ _SAME_DISCLOSURE: Final = "kind = ? AND person = ? AND event IS ? AND recipient 
 _SAME_DOUBT: Final = "kind = ? AND person = ? AND body = ?"
 
 
-def task_by_id(connection: apsw.Connection, id_: str) -> Task | None:
+def task_by_id(connection: Connection, id_: str) -> Task | None:
     """Return one task. Reads only."""
     found = _select(connection, "id = ?", (id_,))
     return found[0] if found else None
 
 
-def open_tasks(connection: apsw.Connection, person: PersonRef | None = None) -> list[Task]:
+def open_tasks(connection: Connection, person: PersonRef | None = None) -> list[Task]:
     """Return the open tasks, oldest first: everyone's, or one person's (all records of theirs).
 
     Reads only.
@@ -89,12 +89,12 @@ def open_tasks(connection: apsw.Connection, person: PersonRef | None = None) -> 
     return _select(connection, f"state = 'open' AND {_OF_PERSON}", (person, person, person))
 
 
-def tasks_about(connection: apsw.Connection, person: PersonRef) -> list[Task]:
+def tasks_about(connection: Connection, person: PersonRef) -> list[Task]:
     """Return every task about a person, decided ones too, oldest first. Reads only."""
     return _select(connection, _OF_PERSON, (person, person, person))
 
 
-def approved_disclosures(connection: apsw.Connection) -> list[Task]:
+def approved_disclosures(connection: Connection) -> list[Task]:
     """Return the disclosures a human approved that are still to be made, oldest first.
 
     Reads only.
@@ -103,7 +103,7 @@ def approved_disclosures(connection: apsw.Connection) -> list[Task]:
     return _select(connection, where, ())
 
 
-def mark_carried_out(connection: apsw.Connection, id_: TaskId) -> None:
+def mark_carried_out(connection: Connection, id_: TaskId) -> None:
     """Note, in the transaction that makes it, that an approved disclosure was made."""
     connection.execute("UPDATE task SET carried_out = 1 WHERE id = ?", (id_,))
 
@@ -134,7 +134,7 @@ def decide(
         NoSuchTask: unknown, or already decided.
     """
 
-    def unit(connection: apsw.Connection) -> Staged[Task]:
+    def unit(connection: Connection) -> Staged[Task]:
         task = task_by_id(connection, id_)
         if task is None:
             raise NoSuchTask("no task has that id")
@@ -164,7 +164,7 @@ def decide(
     return unit
 
 
-def _take_birth(connection: apsw.Connection, sealed: SealedStore, event: EventRef) -> None:
+def _take_birth(connection: Connection, sealed: SealedStore, event: EventRef) -> None:
     """Make the date of birth an event states the known one of its record."""
     record, wrapped, content = connection.execute(
         "SELECT person.ref, wrapped_key, event.sealed FROM event"
@@ -178,7 +178,7 @@ def _take_birth(connection: apsw.Connection, sealed: SealedStore, event: EventRe
     )
 
 
-def reason_of(connection: apsw.Connection, sealed: SealedStore, id_: TaskId) -> str | None:
+def reason_of(connection: Connection, sealed: SealedStore, id_: TaskId) -> str | None:
     """Return the reason a decider gave, opened; None while nothing is decided.
 
     Raises:
@@ -203,7 +203,7 @@ _OF_PERSON: Final = (
 )
 
 
-def _select(connection: apsw.Connection, where: str, bindings: tuple[str, ...]) -> list[Task]:
+def _select(connection: Connection, where: str, bindings: tuple[str, ...]) -> list[Task]:
     rows = connection.execute(
         "SELECT id, kind, person, event, recipient, rule, body, opened_at, state, decided_at,"  # noqa: S608 - constants
         f" decided_by, carried_out FROM task WHERE {where} ORDER BY opened_at, id",

@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import Final
 
-import apsw
-
 from gateway.disclosure_log import proof
 from gateway.disclosure_log.checkpoint import parse_checkpoint
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.log_paths import paths_of
 from gateway.store.log_tree import newest_checkpoint
@@ -30,7 +29,7 @@ def put(note: str, now: datetime, *, keep: int = KEPT) -> Unit[None]:
     """
     size = parse_checkpoint(note).size
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute(_PUT, (size, note, milliseconds(now)))
         connection.execute(_FORGET, (keep,))
         return Staged(None)
@@ -48,14 +47,15 @@ _FORGET: Final = (
 )
 
 
-def newest(connection: apsw.Connection) -> tuple[int, str] | None:
+def newest(connection: Connection) -> tuple[int, str] | None:
     """Return the size and the note of the newest witnessed checkpoint, or None. Reads only."""
-    return connection.execute(
+    row = connection.execute(
         "SELECT size, note FROM log_witnessed ORDER BY size DESC LIMIT 1"
     ).fetchone()
+    return (int(row[0]), str(row[1])) if row else None
 
 
-def witnessed_at(connection: apsw.Connection, size: int) -> datetime | None:
+def witnessed_at(connection: Connection, size: int) -> datetime | None:
     """Return when a checkpoint of this size had enough witnesses, or None. Reads only."""
     row = connection.execute(
         "SELECT witnessed_at FROM log_witnessed WHERE size = ?", (size,)
@@ -63,13 +63,13 @@ def witnessed_at(connection: apsw.Connection, size: int) -> datetime | None:
     return moment(row[0]) if row else None
 
 
-def covering(connection: apsw.Connection, index: int) -> tuple[int, str] | None:
+def covering(connection: Connection, index: int) -> tuple[int, str] | None:
     """Return the newest witnessed checkpoint if it covers an entry, or None. Reads only."""
     found = newest(connection)
     return found if found is not None and index < found[0] else None
 
 
-def prove(connection: apsw.Connection, index: int) -> str | None:
+def prove(connection: Connection, index: int) -> str | None:
     """Return the tlog-proof of an entry against the newest witnessed checkpoint that covers it,
     else the newest checkpoint; None: there is no such entry. Reads only.
 
@@ -84,7 +84,7 @@ def prove(connection: apsw.Connection, index: int) -> str | None:
     return proof.render(index=index, path=path, checkpoint=note)
 
 
-def better(connection: apsw.Connection, text: str) -> str:
+def better(connection: Connection, text: str) -> str:
     """Return the proof of the same entry against the newest witnessed checkpoint that covers it;
     the proof itself where there is none. Reads only. Never fails: a proof in hand still holds.
 

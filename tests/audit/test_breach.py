@@ -3,7 +3,6 @@
 from datetime import timedelta
 from pathlib import Path
 
-import apsw
 import pytest
 
 from gateway.audit import found as looked_up
@@ -12,6 +11,7 @@ from gateway.audit.breach import Compromised, Kind, breach
 from gateway.audit.scope import EVERYTHING, Scope
 from gateway.disclosure_log import entry
 from gateway.model.ids import AlertId, EndpointId, PersonRef
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from keys.fingerprints import fingerprint
 from tests.audit.evidence import NOW, OTHER, THEN, Desk, column, desk, later
@@ -89,7 +89,7 @@ async def test_what_was_sealed_to_it_later_is_found_too(tmp_path: Path) -> None:
         )
         await at.store.commit(logging(sealing.encode()))
 
-        def kept(connection: apsw.Connection) -> Staged[None]:
+        def kept(connection: Connection) -> Staged[None]:
             connection.execute(_ALERT, (alert, event.ref, event.person, None))
             return Staged(None)
 
@@ -186,7 +186,7 @@ async def test_whether_it_left_and_was_read(
         event = await at.event()
         alert = await at.told(event, "police", at=later(2))
 
-        def rows(connection: apsw.Connection) -> Staged[None]:
+        def rows(connection: Connection) -> Staged[None]:
             connection.execute(_ALERT, (alert, event.ref, event.person, answered))
             connection.execute(
                 "INSERT INTO outbox (alert, endpoint, event, person, recipient, channel, form,"

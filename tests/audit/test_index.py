@@ -37,6 +37,7 @@ from gateway.model.ids import (
 )
 from gateway.model.staff import ApprovalId, StaffId
 from gateway.store import log_index
+from gateway.store.engine import Connection
 from gateway.store.log_index import Query, Term, catch_up, search, start_anew
 from gateway.store.log_terms import terms_of
 from gateway.store.store import Store
@@ -55,7 +56,7 @@ RULES = ("police-release", "gp-release")
 class Log:
     """Entries in a database, some of them indexed."""
 
-    database: apsw.Connection
+    database: Connection
     entries: list[dict[str, Any]]
 
     def index(self, times: int, at_once: int) -> None:
@@ -82,7 +83,7 @@ class Log:
 
 
 @pytest.fixture(scope="module")
-def bare() -> Iterator[apsw.Connection]:
+def bare() -> Iterator[Connection]:
     """A database with events and no log."""
     database = apsw.Connection(":memory:")
     database.execute(files("gateway.store").joinpath("schema.sql").read_text("utf-8"))
@@ -95,7 +96,7 @@ def bare() -> Iterator[apsw.Connection]:
     database.close()
 
 
-def written(database: apsw.Connection, entries: Sequence[dict[str, Any]]) -> Log:
+def written(database: Connection, entries: Sequence[dict[str, Any]]) -> Log:
     database.execute("DELETE FROM log_entry; DELETE FROM log_head")
     start_anew()(database)
     database.executemany(
@@ -152,7 +153,7 @@ def queries() -> st.SearchStrategy[Query]:
     limit=st.integers(1, 9),
 )
 def test_search_is_looking_at_every_entry(
-    bare: apsw.Connection,
+    bare: Connection,
     entries: list[dict[str, Any]],
     query: Query,
     turns: int,
@@ -175,7 +176,7 @@ def test_search_is_looking_at_every_entry(
     assert all(one == log.entries[index] for index, one in found)
 
 
-def test_indexing_again_from_nothing_makes_the_same_index(bare: apsw.Connection) -> None:
+def test_indexing_again_from_nothing_makes_the_same_index(bare: Connection) -> None:
     entries = [
         {"op": OPS[n % 4], "at": BEGIN.isoformat(), "person": PEOPLE[n % 3]} for n in range(50)
     ]
@@ -283,7 +284,7 @@ def test_a_rule_that_told_and_one_that_forbade_are_told_apart() -> None:
     assert ("rule", "forbids") not in found
 
 
-def test_the_day_of_an_entry_is_told_by_utc_and_its_bounds_are_exact(bare: apsw.Connection) -> None:
+def test_the_day_of_an_entry_is_told_by_utc_and_its_bounds_are_exact(bare: Connection) -> None:
     at = [datetime(2026, 3, 1, 23, 59, 59, 999000, UTC), datetime(2026, 3, 2, tzinfo=UTC)]
     log = written(bare, [{"op": "x", "at": timestamp(one)} for one in at])
     log.index(1, 10)

@@ -26,6 +26,7 @@ from gateway.cli import verify_pack
 from gateway.cli.light import BadUse
 from gateway.disclosure_log import proof
 from gateway.disclosure_log.checkpoint import VerifierKey, verify_checkpoint
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from tests import canaries
 from tests.audit.evidence import NOW, VERIFIER, desk
@@ -118,7 +119,7 @@ async def packed(log: Path, wanted: tuple[int, ...], *, count: int = 300, seen: 
         if seen:
             chosen = next(one for one in checkpoints(log) if one.split("\n")[1] == str(seen))
 
-            def witnessed(connection: apsw.Connection) -> Staged[None]:
+            def witnessed(connection: Connection) -> Staged[None]:
                 connection.execute("INSERT INTO log_witnessed VALUES (?, ?, 0)", (seen, chosen))
                 return Staged(None)
 

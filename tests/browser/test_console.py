@@ -4,7 +4,6 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import apsw
 import pytest
 from playwright.async_api import Page
 
@@ -12,6 +11,7 @@ from gateway.disclosure_log.checkpoint import Checkpoint
 from gateway.model.reference import reference
 from gateway.store import epoch
 from gateway.store import staff as staff_store
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from tests import canaries
 from tests.console.desk import PRISON, desk, dpo, told
@@ -210,7 +210,7 @@ async def fall_behind(made: Stage) -> None:
     """Let more have been published of the log than it has."""
     known = Checkpoint(origin=NAME, size=1_000_000, root=bytes(32))
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         epoch.mark_behind(connection, known)
         return Staged(None, while_behind=True)
 

@@ -6,11 +6,11 @@ import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import apsw
 import pytest
 
 from gateway.disclosure_log import proof
 from gateway.model.reference import reference
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from gateway.store.people import find
 from tests import canaries
@@ -97,7 +97,7 @@ async def test_an_altered_entry_is_not_verified(made: Stage) -> None:
     index, _ = told(made)
     client = await dpo(made)
 
-    def alter(connection: apsw.Connection) -> Staged[None]:
+    def alter(connection: Connection) -> Staged[None]:
         connection.execute(
             "UPDATE log_entry SET body = CAST(replace(CAST(body AS TEXT), 'webhook', 'sms')"
             " AS BLOB) WHERE idx = ?",

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pypdf
 import pytest
 
 from gateway.audit.subject_access import Ground
 from gateway.model.ids import AlertId
 from gateway.model.reference import reference
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from tests import canaries
 from tests.console.desk import PRISON, WHY, desk, dpo, happens, readings, told
@@ -231,7 +231,7 @@ def made_pages(own: Any) -> Any:
 async def damage(made: Stage, person: str) -> None:
     """Let a person's wrapped key be no key of theirs."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute(
             "UPDATE person SET wrapped_key = zeroblob(length(wrapped_key)) WHERE ref = ?",
             (person,),

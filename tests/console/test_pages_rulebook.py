@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import apsw
-
 from gateway.instance import rulebook_texts
 from gateway.store import rulebooks
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from policies.rulebook import load_rulebook
 from tests.console.desk import PRISON, desk, dpo
@@ -28,7 +27,7 @@ def without_the_police() -> dict[str, str]:
 async def keep(made: Stage, texts: dict[str, str]) -> str:
     digest = load_rulebook(texts).digest
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         rulebooks.keep(connection, digest, texts, made.now())
         return Staged(None)
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import apsw
 import pytest
 
 from gateway.model.reference import reference
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from tests import canaries
 from tests.console.desk import PRISON, desk, dpo, told
@@ -154,7 +154,7 @@ async def fail(made: Stage) -> None:
     """Let the police's webhook have been given up."""
     at = int(made.now().timestamp() * 1000)
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute(
             "UPDATE outbox SET state = 'dead', attempts = 9, reason = 'gone', settled_at = ?"
             " WHERE channel = 'webhook'",
@@ -177,7 +177,7 @@ async def test_lists_go_on_by_key(made: Stage) -> None:
 async def copies(made: Stage, alert: str, count: int) -> None:
     """Have as many dead letters more."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         columns = [
             name
             for _, name, *_rest in connection.execute("PRAGMA table_info(outbox)").fetchall()

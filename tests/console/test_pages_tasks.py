@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import apsw
 import pytest
 
 from gateway import clock
 from gateway.model.ids import PersonRef, RecipientId, RuleId, TaskId
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from gateway.store.merges import root
 from gateway.store.tasks import Task, open_task, task_by_id
@@ -34,7 +34,7 @@ async def ask(made: Stage, **fields: object) -> str:
     id_ = clock.new_id("tsk")
     stated = {"kind": "similar-person", **fields}
 
-    def unit(connection: apsw.Connection) -> Staged[bool]:
+    def unit(connection: Connection) -> Staged[bool]:
         task = Task(id=TaskId(id_), person=PersonRef(entry["person"]), **stated)  # type: ignore[arg-type]
         return Staged(open_task(connection, task, made.now()))
 
@@ -130,7 +130,7 @@ async def test_the_calendar_of_duties_names_people_to_coordinators_only(made: St
     _, entry = told(made)
     due = (made.now().date().toordinal()) - 719163
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.executemany(
             "INSERT INTO duty (person, clock, status, due) VALUES (?, ?, ?, ?)",
             [(entry["person"], "C1", "late", due), (entry["person"], "C2", "due", due)],

@@ -17,6 +17,7 @@ from gateway.disclosure_log.sources import DirectorySource
 from gateway.disclosure_log.tree import Tree
 from gateway.model.ids import AgencyName
 from gateway.store import sqlite
+from gateway.store.engine import Connection
 from gateway.store.high_water import HighWater
 from gateway.store.store import Store
 from tests.disclosure_log import second_verifier
@@ -28,7 +29,7 @@ ORIGIN = "log.example.org/tampering"
 KEY = LogKey.generate(ORIGIN)
 FORGER = LogKey.generate(ORIGIN)
 
-Attack = Callable[[apsw.Connection], None]
+Attack = Callable[[Connection], None]
 
 
 def body(number: int) -> bytes:
@@ -107,7 +108,7 @@ def note_of(log: Path, size: int) -> str:
 def rebuilt(key: LogKey | None) -> Attack:
     """Make leaves, tiles, head and, with a key, every checkpoint fit the entries as they are."""
 
-    def attack(connection: apsw.Connection) -> None:
+    def attack(connection: Connection) -> None:
         rows = connection.execute("SELECT idx, body FROM log_entry ORDER BY idx").fetchall()
         sizes = [s for (s,) in connection.execute("SELECT size FROM log_checkpoint").fetchall()]
         connection.execute("DELETE FROM log_tile")
@@ -137,7 +138,7 @@ def test_the_log_as_written_holds(log: Path) -> None:
 
 
 def edited(number: int) -> Attack:
-    def attack(connection: apsw.Connection) -> None:
+    def attack(connection: Connection) -> None:
         connection.execute(
             "UPDATE log_entry SET body = ? WHERE idx = ?", (body(number + COUNT), number)
         )
@@ -188,7 +189,7 @@ def test_a_truncation_is_named(log: Path) -> None:
     assert faults(checked(log)) == [("entry-missing", 9_000)]
 
 
-def rolled_back(connection: apsw.Connection) -> None:
+def rolled_back(connection: Connection) -> None:
     connection.execute("DELETE FROM log_entry WHERE idx >= 6000")
     connection.execute("DELETE FROM log_checkpoint WHERE size > 6000")
     rebuilt(None)(connection)

@@ -4,7 +4,6 @@ import time as wall
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import apsw
 import pytest
 
 from gateway import clock
@@ -16,6 +15,7 @@ from gateway.model.event import group_problems
 from gateway.model.ids import OURSELVES, PersonRef
 from gateway.model.kinds import type_of
 from gateway.store import duties as rows
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from gateway.store.store import Store
 from tests.policies.cases import RULEBOOK
@@ -105,7 +105,7 @@ async def accepted(store: Store, on: Clock, event: dict[str, object]) -> PersonR
     )  # fmt: skip
     (new,) = found.new
 
-    def decide(connection: apsw.Connection) -> Staged[None]:
+    def decide(connection: Connection) -> Staged[None]:
         connection.execute("UPDATE event SET state = 'decided' WHERE ref = ?", (new.ref,))
         connection.execute("UPDATE person SET version = version + 1 WHERE ref = ?", (new.person,))
         rows.touch(connection, new.person, on())

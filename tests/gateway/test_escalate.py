@@ -5,8 +5,6 @@ import dataclasses
 import datetime as dt
 from pathlib import Path
 
-import apsw
-
 from gateway.disclose import Disclosing
 from gateway.escalate import Escalator
 from gateway.model.alert_state import Answer
@@ -15,6 +13,7 @@ from gateway.model.ids import AlertId, EventRef, PersonRef, RecipientId
 from gateway.registration import register_recipients
 from gateway.store import alerts
 from gateway.store.alerts import AnswerResult
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from gateway.store.steps import fall_over
 from tests.gateway.nights import HOUR, SECOND, TWO, Night, Sleeper, night
@@ -50,7 +49,7 @@ async def answer(
 async def edit(it: Night, sql: str, *bindings: object) -> None:
     """Change the database as another part of the gateway would."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute(sql, bindings)
         return Staged(None)
 
@@ -60,7 +59,7 @@ async def edit(it: Night, sql: str, *bindings: object) -> None:
 async def lost(it: Night, alert: AlertId) -> None:
     """Have every way of an alert be given up."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.execute("UPDATE outbox SET state = 'dead' WHERE alert = ?", (alert,))
         return Staged(None, fall_over(connection, alert, it.clock()))
 
@@ -351,7 +350,7 @@ async def test_what_a_later_alert_took_the_place_of_stays_put(tmp_path: Path) ->
         assert row is not None
         kept = _kept(first, "alt_later")
 
-        def taking_its_place(connection: apsw.Connection) -> Staged[None]:
+        def taking_its_place(connection: Connection) -> Staged[None]:
             alerts.supersede(connection, [kept])
             return Staged(None)
 

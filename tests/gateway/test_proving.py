@@ -5,7 +5,6 @@ import dataclasses
 import datetime as dt
 from pathlib import Path
 
-import apsw
 import orjson
 
 from gateway import clock
@@ -15,6 +14,7 @@ from gateway.model.ids import AlertId, RecipientId
 from gateway.model.party import Recipient
 from gateway.proving import Proving, send_test
 from gateway.store import all_events, directory, sqlite
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from tests import canaries
 from tests.gateway.tellings import Scene, scene
@@ -49,7 +49,7 @@ async def proved(it: Scene, recipient: Recipient) -> AlertId | None:
     )
     found: list[AlertId | None] = []
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         staged = send_test(recipient, WITHIN, proving)(connection)
         found.append(staged.result)
         return Staged(None, staged.entries, staged.finish)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import apsw
 import orjson
 import pyotp
 from aiohttp import web
@@ -36,6 +35,7 @@ from gateway.model.strict_json import JsonObject
 from gateway.registration import register_recipients
 from gateway.second_factor import STEP_S, Passkeys
 from gateway.store import second_factors
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Proofs, Staged
 from gateway.store.sealed import Held
 from gateway.store.store import Store
@@ -170,7 +170,7 @@ class Stage:
         return id_
 
     def _alert(self, kept: AlertKept, ways: Any, state: str, now: dt.datetime) -> Any:
-        def finish(connection: apsw.Connection, first: int, prove: Proofs) -> None:
+        def finish(connection: Connection, first: int, prove: Proofs) -> None:
             for number, (endpoint, channel, form) in enumerate(ways):
                 row = {
                     "alert": kept.alert, "endpoint": endpoint, "event": EVENT, "person": PERSON,
@@ -184,7 +184,7 @@ class Stage:
                 }  # fmt: skip
                 insert(connection, "outbox", row)
 
-        def unit(connection: apsw.Connection) -> Staged[None]:
+        def unit(connection: Connection) -> Staged[None]:
             self._founded(connection)
             sealed_store = self.store.sealed
             held = Held(
@@ -205,7 +205,7 @@ class Stage:
 
         return unit
 
-    def _founded(self, connection: apsw.Connection) -> None:
+    def _founded(self, connection: Connection) -> None:
         if connection.execute("SELECT 1 FROM person WHERE ref = ?", (PERSON,)).get:
             return
         wrapped = self.store.sealed.new_person(PERSON)
@@ -220,7 +220,7 @@ class Stage:
     async def change(self, sql: str, *bindings: Any) -> None:
         """Change the database as some other part of the gateway would."""
 
-        def unit(connection: apsw.Connection) -> Staged[None]:
+        def unit(connection: Connection) -> Staged[None]:
             connection.execute(sql, bindings)
             return Staged(None)
 
@@ -243,7 +243,7 @@ class Stage:
             return auditor.entries(op)
 
 
-def insert(connection: apsw.Connection, table: str, row: dict[str, Any]) -> None:
+def insert(connection: Connection, table: str, row: dict[str, Any]) -> None:
     marks = ", ".join("?" * len(row))
     connection.execute(
         f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values())

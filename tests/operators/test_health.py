@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from gateway.http import operators
 from gateway.operator_log import FIELDS
 from gateway.store import group_commit
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from gateway.store.sqlite import StoreUnavailable
 from tests.gateway_in_process import gateway
@@ -84,7 +85,7 @@ async def test_a_refusal_is_remembered_for_a_while_and_forgotten_with_the_next_c
     async with opened(tmp_path / "s.db") as store:
         assert store.refused is None
 
-        def full(_connection: apsw.Connection) -> Staged[None]:
+        def full(_connection: Connection) -> Staged[None]:
             raise apsw.FullError("full")
 
         with pytest.raises(StoreUnavailable):

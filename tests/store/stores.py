@@ -20,6 +20,7 @@ from gateway.model.posted import Posted
 from gateway.store import sqlite
 from gateway.store.acceptance import Acceptance
 from gateway.store.decisions import quarantine
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.store import Store
 from keys.at_rest import RootKey
@@ -91,7 +92,7 @@ def logging(*entries: bytes) -> Unit[int]:
 def setting(name: str, value: str, entries: Sequence[bytes] = ()) -> Unit[str]:
     """Return a unit that writes one row of settings, and entries."""
 
-    def unit(connection: apsw.Connection) -> Staged[str]:
+    def unit(connection: Connection) -> Staged[str]:
         connection.execute("INSERT INTO setting (name, value) VALUES (?, ?)", (name, value))
         return Staged(name, entries)
 
@@ -101,7 +102,7 @@ def setting(name: str, value: str, entries: Sequence[bytes] = ()) -> Unit[str]:
 def pragma(name: str, value: int) -> Unit[None]:
     """Return a unit that sets something of the writer's own connection."""
 
-    def unit(connection: apsw.Connection) -> Staged[None]:
+    def unit(connection: Connection) -> Staged[None]:
         connection.pragma(name, value)
         return Staged(None)
 

@@ -10,6 +10,7 @@ import pytest
 from gateway.model.staff import ApprovalId
 from gateway.store import approvals
 from gateway.store.approvals import Approval, Decided, SubjectGone, decide, lapse, propose
+from gateway.store.engine import Connection
 from gateway.store.store import Store
 from tests.store.stores import NOW, edit, entries, opened
 
@@ -52,7 +53,7 @@ def steps(path: Path) -> list[tuple[str, str]]:
 async def test_what_one_proposes_another_approves_and_it_is_carried_out_at_once(path: Path) -> None:
     carried: list[tuple[str, str]] = []
 
-    def carry_out(connection: apsw.Connection, approved: Approval, by: str) -> list[bytes]:
+    def carry_out(connection: Connection, approved: Approval, by: str) -> list[bytes]:
         assert connection.in_transaction
         carried.append((approved.subject, by))
         return []
@@ -113,10 +114,10 @@ async def test_what_nobody_decides_lapses_and_is_approved_by_nobody(path: Path) 
 
 
 async def test_an_approval_that_cannot_be_carried_out_is_not_made(path: Path) -> None:
-    def gone(_connection: apsw.Connection, _one: Approval, _by: str) -> list[bytes]:
+    def gone(_connection: Connection, _one: Approval, _by: str) -> list[bytes]:
         raise SubjectGone
 
-    def broken(connection: apsw.Connection, _one: Approval, _by: str) -> list[bytes]:
+    def broken(connection: Connection, _one: Approval, _by: str) -> list[bytes]:
         connection.execute("INSERT INTO setting (name, value) VALUES ('half', 'done')")
         raise ValueError("half")
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import apsw
 import pytest
 
 from gateway.disclosure_log import proof
@@ -11,6 +10,7 @@ from gateway.model.kinds import type_of
 from gateway.store import all_events, erasure, justifications, outbox, people, sqlite, tasks
 from gateway.store.acceptance import CorrectsUnknown
 from gateway.store.all_events import Unread
+from gateway.store.engine import Connection
 from gateway.store.erasure import NobodyKnown, erase, fold
 from gateway.store.group_commit import Staged
 from gateway.store.history import alerts_about
@@ -173,7 +173,7 @@ async def test_reasons_and_tasks_about_them_go_too(path: Path) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
 
-        def unit(connection: apsw.Connection) -> Staged[None]:
+        def unit(connection: Connection) -> Staged[None]:
             justifications.keep(connection, store.sealed, event.person, "because of Testerson")
             connection.execute(
                 "INSERT INTO task (id, kind, person, body, opened_at, state)"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from gateway.disclosure_log import proof
 from gateway.disclosure_log.checkpoint import verify_checkpoint
 from gateway.disclosure_log.merkle import leaf_hash, root_of
 from gateway.store import sqlite
+from gateway.store.engine import Connection
 from gateway.store.group_commit import MAX_BATCH, GroupCommit, Proofs, Staged, Unit
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
@@ -40,7 +40,7 @@ class Refused(Exception):
 def refusing(name: str) -> Unit[str]:
     """Return a unit that writes a row and an entry's worth, then changes its mind."""
 
-    def unit(connection: apsw.Connection) -> Staged[str]:
+    def unit(connection: Connection) -> Staged[str]:
         connection.execute("INSERT INTO setting (name, value) VALUES (?, '')", (name,))
         raise Refused
 
@@ -51,7 +51,7 @@ async def together(store: Store, units: Sequence[Unit[object]]) -> Sequence[obje
     """Submit units while the writer is busy with another, so that all wait for it together."""
     go, started = threading.Event(), threading.Event()
 
-    def busy(_connection: apsw.Connection) -> Staged[None]:
+    def busy(_connection: Connection) -> Staged[None]:
         started.set()
         assert go.wait(10)
         return Staged(None)
@@ -134,8 +134,8 @@ async def test_rows_that_carry_proofs_commit_with_the_checkpoint_they_prove_agai
 ) -> None:
     mine = [body("mine") for _ in range(3)]
 
-    def unit(_connection: apsw.Connection) -> Staged[None]:
-        def finish(connection: apsw.Connection, first: int, prove: Proofs) -> None:
+    def unit(_connection: Connection) -> Staged[None]:
+        def finish(connection: Connection, first: int, prove: Proofs) -> None:
             for number in range(3):
                 row = (f"unit-{number}", f"{first + number} {prove(first + number)}")
                 connection.execute("INSERT INTO setting (name, value) VALUES (?, ?)", row)
@@ -155,8 +155,8 @@ async def test_rows_that_carry_proofs_commit_with_the_checkpoint_they_prove_agai
 
 
 async def test_a_unit_whose_rows_cannot_carry_their_proofs_fails_alone(path: Path) -> None:
-    def unit(_connection: apsw.Connection) -> Staged[None]:
-        def finish(_connection: apsw.Connection, _first: int, _prove: Proofs) -> None:
+    def unit(_connection: Connection) -> Staged[None]:
+        def finish(_connection: Connection, _first: int, _prove: Proofs) -> None:
             raise Refused
 
         return Staged(None, [body()], finish)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import apsw
 import pytest
 
 from gateway.model.disclosure import Message
@@ -12,6 +11,7 @@ from gateway.model.event import Event
 from gateway.model.ids import AlertId, PersonRef
 from gateway.store import history, outbox
 from gateway.store.decisions import Decided, Move, hold
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.store import Store
 from tests.store.owing import MINUTE, decided, disclosure, final
@@ -44,7 +44,7 @@ def saying(messages: Mapping[str, Message], made: Decided) -> Decided:
 
 
 def withholding(alert: str, reason: str) -> Unit[list[bytes]]:
-    def unit(connection: apsw.Connection) -> Staged[list[bytes]]:
+    def unit(connection: Connection) -> Staged[list[bytes]]:
         entries = outbox.withhold(connection, AlertId(alert), reason, NOW)
         return Staged(entries, entries)
 

@@ -19,6 +19,7 @@ from gateway import clock
 from gateway.known import replay
 from gateway.model.ids import EventRef, PersonRef
 from gateway.store import people
+from gateway.store.engine import Connection
 from gateway.store.merges import history, join, part, records, root
 from gateway.store.people import Act, NotPossible
 from gateway.store.store import Store
@@ -52,7 +53,7 @@ def path(tmp_path: Path) -> Path:
 # The forest alone
 
 
-def forest() -> apsw.Connection:
+def forest() -> Connection:
     connection = apsw.Connection(":memory:")
     connection.execute(files("gateway.store").joinpath("schema.sql").read_text("utf-8"))
     connection.executemany(
@@ -61,21 +62,21 @@ def forest() -> apsw.Connection:
     return connection
 
 
-def standing(connection: apsw.Connection) -> dict[str, str | None]:
+def standing(connection: Connection) -> dict[str, str | None]:
     return dict(connection.execute("SELECT ref, merged_into FROM person").fetchall())
 
 
 _ids = itertools.count(1)
 
 
-def joined(connection: apsw.Connection, one: PersonRef, other: PersonRef) -> bool:
+def joined(connection: Connection, one: PersonRef, other: PersonRef) -> bool:
     number = next(_ids)
     event = EventRef(f"evt_{number}")
     done = join(connection, one, other, id_=f"mrg_{number:09}", event=event, now=NOW)
     return done is not None
 
 
-def parted(connection: apsw.Connection, one: PersonRef, other: PersonRef) -> bool:
+def parted(connection: Connection, one: PersonRef, other: PersonRef) -> bool:
     event = EventRef(f"evt_{next(_ids)}")
     return part(connection, one, other, event=event, now=NOW) is not None
 

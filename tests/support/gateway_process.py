@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import apsw
 import orjson
 
 from gateway.cli.post import send
@@ -24,6 +23,7 @@ from gateway.demo.servers.webhook import Answer, WebhookReceiver
 from gateway.instance import CONFIG_NAME, VKEY_NAME, create
 from gateway.registration import register_agency, register_recipients
 from gateway.store import outbox, sqlite
+from gateway.store.engine import Connection
 
 NAME = "throughgate.example/faults"
 PRISON = "hmp-exampleton"
@@ -209,7 +209,7 @@ async def drained(instance: Instance, *, within_s: float = 40.0) -> None:
         reader.close()
 
 
-def waiting(reader: apsw.Connection) -> tuple[int, int]:
+def waiting(reader: Connection) -> tuple[int, int]:
     """Return how many events await a decision and how many alerts are still to leave."""
     undecided = reader.execute("SELECT count(*) FROM event WHERE state = 'accepted'").get
     return int(undecided), outbox.counts(reader).get("pending", 0)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-import apsw
 from aiohttp import web
 
 from gateway.audit.answer import Answer, Column
@@ -16,6 +15,7 @@ from gateway.console.pages.consulting import WHY, ask
 from gateway.console.pages.forms import Reading
 from gateway.model.decision import Reason
 from gateway.model.staff import Staff, StaffId, StaffRole
+from gateway.store.engine import Connection
 from gateway.store.log_index import Query, search
 from gateway.store.sessions import staff_of
 
@@ -75,7 +75,7 @@ async def _answered(own: ConsoleOwn, visitor: Visitor, reading: Reading) -> Give
     return _page(own, visitor, reading, answer)
 
 
-def seen_staff(connection: apsw.Connection, visitor: Visitor) -> list[Staff]:
+def seen_staff(connection: Connection, visitor: Visitor) -> list[Staff]:
     """Return whose doings a visitor may see: those who act for a controller of theirs."""
     rows = connection.execute("SELECT body FROM staff ORDER BY id").fetchall()
     scope = visitor.scope

@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-import apsw
-
 from gateway.model.ids import AlertId
 from gateway.store.deliveries import Delivery, ways_of
+from gateway.store.engine import Connection
 
 STATES: Final[Mapping[str, str]] = {
     "failed-finally": "Dead letters: refused or given up",
@@ -37,7 +36,7 @@ _LISTS: Final[Mapping[str, str]] = {
 
 
 def page(
-    connection: apsw.Connection, state: str, *, after: str, limit: int
+    connection: Connection, state: str, *, after: str, limit: int
 ) -> tuple[list[Delivery], str | None]:
     """Return one page of a list, and what gives the next; None: this is all. Reads only.
 

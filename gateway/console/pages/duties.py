@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
-import apsw
 from aiohttp import web
 
 from gateway.clock import day
@@ -15,6 +14,7 @@ from gateway.console.pages import words
 from gateway.console.pages.forms import month_after, month_of
 from gateway.model.staff import StaffRole
 from gateway.store.consultation import Asked, Seen, logged
+from gateway.store.engine import Connection
 
 _ROLES: Final[frozenset[StaffRole]] = frozenset(("coordinator", "operator"))
 _PAGE: Final = 50
@@ -82,7 +82,7 @@ def _calendar(own: ConsoleOwn, visitor: Visitor, query: Mapping[str, str]) -> Sh
 
 
 def _month(
-    connection: apsw.Connection, first: date, after: date, key: str
+    connection: Connection, first: date, after: date, key: str
 ) -> tuple[list[Any], str | None]:
     """Return duties of a month, the earliest first, a page of them. Reads only."""
     start, offset = _key(key)
@@ -94,7 +94,7 @@ def _month(
     return rows[:_PAGE], _next(rows, start, offset)
 
 
-def _late(connection: apsw.Connection, key: str) -> tuple[list[Any], str | None]:
+def _late(connection: Connection, key: str) -> tuple[list[Any], str | None]:
     start, offset = _key(key)
     rows: list[Any] = connection.execute(
         "SELECT due, person, clock, status FROM duty WHERE clock <> '*'"
@@ -124,7 +124,7 @@ def _next(rows: list[Any], start: int, offset: int) -> str | None:
     return f"{last}.{same + (offset if last == start else 0)}"
 
 
-def _counted(connection: apsw.Connection, first: date, after: date) -> list[Any]:
+def _counted(connection: Connection, first: date, after: date) -> list[Any]:
     return connection.execute(
         "SELECT due, status, count(*) FROM duty WHERE clock <> '*' AND due >= ? AND due < ?"
         " GROUP BY due, status ORDER BY due, status",

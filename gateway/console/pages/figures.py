@@ -11,10 +11,9 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any, Final
 
-import apsw
-
 from gateway.model.alert_state import AlertState, Receipted, Standing, Way, state_of
 from gateway.store.alerts import WayState
+from gateway.store.engine import Connection
 from gateway.store.times import milliseconds, moment
 
 NEWEST: Final = 500  # alerts
@@ -58,7 +57,7 @@ class Log:
         return max(self.size - self.indexed, 0)
 
 
-def alerts(connection: apsw.Connection, now: datetime) -> Alerts:
+def alerts(connection: Connection, now: datetime) -> Alerts:
     """Return where the newest alerts stand: an id tells its time."""
     rows: list[Any] = connection.execute(_ALERTS, (NEWEST + 1,)).fetchall()
     found: Counter[str] = Counter()
@@ -104,7 +103,7 @@ def _way(decided_at: int, state: WayState, attempts: int, receipt: Receipted, ne
     )
 
 
-def duties(connection: apsw.Connection, today: date) -> Mapping[str, int]:
+def duties(connection: Connection, today: date) -> Mapping[str, int]:
     """Return how many duties are late, and how many fall due soon."""
     day = (today - _EPOCH).days
     late, recorded, soon = connection.execute(_DUTIES, {"most": _MOST, "day": day}).get
@@ -120,7 +119,7 @@ _DUTIES: Final = (
 )
 
 
-def unanswered(connection: apsw.Connection) -> Unanswered | None:
+def unanswered(connection: Connection) -> Unanswered | None:
     """Return the alert that has waited longest for an answer somebody still owes."""
     row = connection.execute(
         "SELECT id, recipient, decided_at, answer_by FROM"
@@ -134,7 +133,7 @@ def unanswered(connection: apsw.Connection) -> Unanswered | None:
     )
 
 
-def deliveries(connection: apsw.Connection, now: datetime) -> Mapping[str, int]:
+def deliveries(connection: Connection, now: datetime) -> Mapping[str, int]:
     """Return how many deliveries are about to leave, and how many failed finally in a day."""
     pending, dead = connection.execute(
         _DELIVERIES, {"most": _MOST, "few": _FEW, "since": milliseconds(now) - 86_400_000}
@@ -150,7 +149,7 @@ _DELIVERIES: Final = (
 )
 
 
-def log(connection: apsw.Connection) -> Log:
+def log(connection: Connection) -> Log:
     """Return how the log stands."""
     size, checkpoint, witnessed, witnessed_at, indexed = connection.execute(_LOG).get
     return Log(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import apsw
 from aiohttp import web
 
 from gateway.console.own import ConsoleOwn
@@ -18,6 +17,7 @@ from gateway.disclosure_log.checkpoint import BadCheckpoint, VerifierKey, verify
 from gateway.disclosure_log.note import parse_note
 from gateway.model.staff import StaffRole
 from gateway.store import epoch, sqlite
+from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from gateway.store.log_paths import paths_of
 from gateway.store.times import moment
@@ -101,7 +101,7 @@ def verify_now(own: ConsoleOwn, start: int, end: int) -> Verified:
 
 
 def _checked(
-    reader: apsw.Connection,
+    reader: Connection,
     note: str,
     start: int,
     end: int,

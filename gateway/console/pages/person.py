@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Final
 
-import apsw
 import orjson
 from aiohttp import web
 
@@ -23,6 +22,7 @@ from gateway.model.reference import reference
 from gateway.model.staff import StaffRole
 from gateway.pages.words import happened
 from gateway.store import duties, people
+from gateway.store.engine import Connection
 from gateway.store.erasure import is_erased
 from gateway.store.history import alerts_about
 from gateway.store.tasks import tasks_about
@@ -178,7 +178,7 @@ def _duties(own: ConsoleOwn, asking: Asking, person: PersonRef) -> Iterator[Line
         )
 
 
-def _kinds(connection: apsw.Connection, record: PersonRef) -> str:
+def _kinds(connection: Connection, record: PersonRef) -> str:
     found = people.identifier_kinds(connection, record)
     return ", ".join(words.IDENTIFIERS.get(kind, kind) for kind in found) or "none"
 

@@ -6,12 +6,11 @@ Source: RFC 9162 section 2.1.3.2; c2sp.org/tlog-proof.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import apsw
-
 from gateway.disclosure_log import merkle, proof
 from gateway.disclosure_log.checkpoint import BadCheckpoint, VerifierKey, parse_checkpoint
 from gateway.disclosure_log.note import NoteVerifier, parse_note
 from gateway.disclosure_log.problem import BadProof
+from gateway.store.engine import Connection
 from gateway.store.log_paths import paths_of
 
 
@@ -53,7 +52,7 @@ class Shown:
 
 
 def prove(
-    connection: apsw.Connection,
+    connection: Connection,
     index: int,
     body: bytes,
     verifiers: Sequence[VerifierKey],
@@ -94,7 +93,7 @@ def prove(
     )
 
 
-def _checkpoint(connection: apsw.Connection, index: int) -> tuple[str, bool] | None:
+def _checkpoint(connection: Connection, index: int) -> tuple[str, bool] | None:
     for table, witnessed in (("log_witnessed", True), ("log_checkpoint", False)):
         note = connection.execute(
             f"SELECT note FROM {table} WHERE size > ? ORDER BY size DESC LIMIT 1",  # noqa: S608 - a literal

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import apsw
-
 from gateway.clock import day
 from gateway.config import Config
 from gateway.directory import Directory
@@ -18,6 +16,7 @@ from gateway.model.problem import MalformedEvent
 from gateway.rehearsal.replay import Replaying, replay
 from gateway.store import sqlite
 from gateway.store.all_events import events_of
+from gateway.store.engine import Connection
 from gateway.store.merges import root
 from gateway.store.sealed import SealedStore
 from gateway.store.times import milliseconds
@@ -76,7 +75,7 @@ def replayed(config: Config, current: Rulebook, other: Rulebook, since: datetime
     )
 
 
-def _newest(reader: apsw.Connection, since: datetime) -> tuple[list[PersonRef], bool]:
+def _newest(reader: Connection, since: datetime) -> tuple[list[PersonRef], bool]:
     """Return whom the newest events are about: a reference tells its event's time."""
     rows = reader.execute(
         "SELECT person, received_at, state FROM event ORDER BY ref DESC LIMIT ?", (EVENTS,)
@@ -92,7 +91,7 @@ def _newest(reader: apsw.Connection, since: datetime) -> tuple[list[PersonRef], 
 
 
 def _histories(
-    reader: apsw.Connection,
+    reader: Connection,
     sealed: SealedStore,
     persons: list[PersonRef],
     unread: list[PersonRef],

@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-import apsw
-
+from gateway.store.engine import Connection
 from gateway.store.tasks import Task, task_by_id
 
 _KEY: Final = re.compile(r"(\d{1,16})-(tsk_[0-9a-f]{32})")
@@ -14,7 +13,7 @@ _LOOKED_AT: Final = 500  # of which a visitor may see some, or none
 
 
 def open_page(
-    connection: apsw.Connection, *, decisions: bool, after: str, keep: Callable[[Task], bool]
+    connection: Connection, *, decisions: bool, after: str, keep: Callable[[Task], bool]
 ) -> tuple[list[Task], str | None]:
     """Return one page of open tasks that may be shown, and what gives the next; None: this is all.
 
