@@ -27,7 +27,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@touch $@
 
 $(NODE): tests/node/package-lock.json
-	@.ci/need openssl curl softhsm2-util:softhsm2 postfix chromium node:nodejs npm pango-view:pango1.0-tools
+	@.ci/need openssl curl softhsm2-util:softhsm2 pg_ctlcluster:postgresql redis-server postfix chromium node:nodejs npm pango-view:pango1.0-tools
 	@if command -v npm >/dev/null; then \
 	  npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --silent && touch $@; fi
 
@@ -72,7 +72,7 @@ docs: setup  ## regenerate the terminal picture from a real run
 
 lock: setup  ## resolve the dependencies anew (hashes, no registry addresses)
 	@$(PIP) uv
-	$(BIN)/uv pip compile pyproject.toml --extra demo --extra hsm --extra kms --extra otel --extra pdf --extra sqs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra demo --extra hsm --extra kms --extra otel --extra pdf --extra scaled --extra sqs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements-dev.lock
 
 clean:  ## remove what the targets made
