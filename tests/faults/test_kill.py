@@ -1,7 +1,7 @@
 """Kill -9 at random times under load: what was promised still holds (P1 to P6, P9, P10; F1, F43).
 
 A failure prints its seed; THROUGHGATE_SEED plays the same choices again. THROUGHGATE_LONG_FAULTS=1
-plays ten times the rounds.
+plays the whole of them.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ from tests.support.histories import Producer, chosen_seed, fsck, history
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
 LONG = os.environ.get("THROUGHGATE_LONG_FAULTS") == "1"
-ROUNDS = 200 if LONG else 20
-EVENTS = 200
+ROUNDS = 200 if LONG else 6
+EVENTS = 200 if LONG else 100
 
 Bodies = Mapping[str, bytes]
 
@@ -88,7 +88,7 @@ def assert_no_plaintext(inst: Instance) -> None:
     assert not any(mark in hook.body for hook in inst.hook.received)
 
 
-async def test_nothing_promised_is_lost_over_twenty_kills_while_posting(tmp_path: Path) -> None:
+async def test_nothing_promised_is_lost_over_kills_while_posting(tmp_path: Path) -> None:
     seed = chosen_seed()
     rng = random.Random(seed)
     async with instance(tmp_path / "gateway") as inst, gateway_running(inst) as process:
