@@ -33,6 +33,7 @@ UNSAID: Final = frozenset(
     }
 )  # fmt: skip
 
+_PROVENANCE: Final = frozenset(PROVENANCE)
 _CODES: Final = {name: f"G{number}" for number, name in enumerate(GROUP_NAMES, start=1)}
 _SUBJECT: Final[dict[Json, str]] = {True: "CONVICTED", False: "SUSPECT"}
 
@@ -70,7 +71,7 @@ def alert_of(
             row
             for name in GROUP_NAMES
             if name in shown
-            for row in _group(name, person.facts[name], view)
+            for row in _group(name, person.facts[name], shown[name])
         ],
         "withheld_groups": list(_withheld(permit)),
         "intel_grade": handling.get("grade"),
@@ -156,18 +157,18 @@ def _grant(grant: Grant) -> Json:
     }
 
 
-def _group(name: str, stated: StatedGroup, view: View) -> Iterator[Json]:
+def _group(name: str, stated: StatedGroup, shown: JsonObject) -> Iterator[Json]:
     """Yield what a reader needs to judge one group by: a row for each agency whose facts they
     see, the newest statement first."""
-    shown = view.groups[name]
-    for origin, members in stated.by_origin(shown.keys() - set(PROVENANCE)):
+    completeness = _completeness(name, stated.members, shown)
+    for origin, members in stated.by_origin(shown.keys() - _PROVENANCE):
         assertion = origin.provenance.get("assertion")
         yield {
             "code": _CODES[name],
             "name": name,
             "members": list[Json](members),
             "assertion": assertion.upper() if isinstance(assertion, str) else None,
-            "completeness": _completeness(name, stated.members, shown),
+            "completeness": completeness,
             "as_of": timestamp(origin.as_of),
             "source_system": origin.provenance.get("source_system"),
             "verified": origin.provenance.get("verified"),
@@ -178,13 +179,13 @@ def _group(name: str, stated: StatedGroup, view: View) -> Iterator[Json]:
 def _completeness(name: str, held: JsonObject, shown: JsonObject) -> str:
     if name in UNSAID:
         return "NOT_STATED"
-    left = {member for member, value in held.items() if value is not None}
-    return "MINIMISED" if left - shown.keys() - set(PROVENANCE) else "COMPLETE"
+    left = held.keys() - shown.keys() - _PROVENANCE
+    return "MINIMISED" if any(held[one] is not None for one in left) else "COMPLETE"
 
 
 def _withheld(permit: Permit) -> Iterator[Json]:
     """Name the groups wholly held back, where it is safe that the reader knows they are held."""
-    held_back = {one.group for one in permit.withheld} - UNSAID - set(permit.groups)
+    held_back = {one.group for one in permit.withheld} - UNSAID - permit.by_group.keys()
     yield from (_CODES[name] for name in GROUP_NAMES if name in held_back)
 
 

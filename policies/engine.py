@@ -1,17 +1,19 @@
 """The Cedar engine, asked about classified facts only. It answers with rule ids, or raises."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 import cedarpy
 
+from gateway.model.decision import Permit, Refusal
 from gateway.model.ids import RuleId
 from gateway.model.party import Form
 from policies.facts import FactClass
 
 REMEMBERED: Final = 8192  # answers kept; one is about a kilobyte
+_DECISIONS: Final = 2048  # kept; one is a few kilobytes
 
 _REQUEST: Final[Mapping[str, Any]] = {
     "principal": 'Recipient::"recipient"',
@@ -47,6 +49,25 @@ class Answer:
 Locks: TypeAlias = Mapping[str, tuple[RuleId, ...]]  # group -> the forbids that lock it
 
 
+class Remembered:
+    """Whole decisions by all that they rest on; so many, and then it begins anew."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        self._found: dict[Hashable, Permit | Refusal] = {}
+
+    def get(self, key: Hashable) -> Permit | Refusal | None:
+        """Return the decision made on this before, whatever event and recipient it names."""
+        return self._found.get(key)
+
+    def put(self, key: Hashable, decision: Permit | Refusal) -> None:
+        """Remember a decision."""
+        if len(self._found) >= _DECISIONS:
+            self._found.clear()
+        self._found[key] = decision
+
+
 class Engine:
     """Policies with their schema. Immutable but for the answers it remembers.
 
@@ -55,7 +76,7 @@ class Engine:
     role or for every one. The others could not be satisfied, nor could their conditions err.
     """
 
-    __slots__ = ("_policies", "_schema", "_sets", "ask", "locks")
+    __slots__ = ("_policies", "_schema", "_sets", "ask", "decided", "locks")
 
     ask: Callable[[Question], Answer]
     locks: Callable[[Question, tuple[str, ...], Form], Locks]
@@ -65,6 +86,7 @@ class Engine:
         self._policies = policies
         self._schema = schema
         self._sets: dict[tuple[str, str], cedarpy.PolicySet] = {}
+        self.decided = Remembered()
         # Failures are not remembered.
         self.ask = lru_cache(maxsize=REMEMBERED)(self.ask_afresh)
         self.locks = lru_cache(maxsize=REMEMBERED)(self.locks_afresh)

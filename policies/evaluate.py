@@ -4,7 +4,7 @@ Rules say who might be told what (Cedar); bases say whether the law lets each co
 A fact is granted only where both agree. Everything else held is withheld, with the reason.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import date
@@ -14,7 +14,7 @@ from typing import Final
 from gateway.model.decision import Grant, Permit, Proposal, Reason, Refusal
 from gateway.model.ids import AgencyName, BasisId, EventRef, RuleId
 from gateway.model.party import Recipient
-from gateway.model.person import Person
+from gateway.model.person import Person, StatedGroup
 from policies.bases import standing
 from policies.engine import REMEMBERED, Engine, Question
 from policies.facts import FactClass, facing
@@ -78,7 +78,7 @@ def evaluate(
             catalogues=rulebook.catalogues,
             claimed=claimed,
         )
-        return _decide(rulebook, case, decided)
+        return _remembered(rulebook, case, decided)
     except Exception:  # noqa: BLE001  # a decision that fails tells nobody anything, and says so
         return _refusal(rulebook, event, recipient, (EVALUATION_FAILED,))
 
@@ -87,6 +87,52 @@ EVALUATION_FAILED: Final = Reason(
     code="evaluation-error",
     text="The rulebook could not be evaluated on these facts, so nothing is disclosed.",
 )
+
+
+def _remembered(rulebook: Rulebook, case: Case, decided: frozenset[RuleId]) -> Permit | Refusal:
+    """Decide, unless all that a decision rests on was weighed before: no value of a fact does."""
+    recipient = case.recipient
+    rests_on = (
+        case.facts,
+        tuple([_outline(name, one, case) for name, one in case.stated.items()]),
+        recipient.role,
+        recipient.organisation_class,
+        recipient.areas,
+        recipient.country,
+        recipient.associate,
+        case.today,
+        case.claimed,
+        decided,
+    )
+    known = rulebook.engine.decided.get(rests_on)
+    if known is None:
+        known = _decide(rulebook, case, decided)
+        rulebook.engine.decided.put(rests_on, known)
+        return known
+    if isinstance(known, Refusal):
+        return _refusal(rulebook, case.event, recipient, known.reasons, known.proposals)
+    return Permit(
+        event=case.event,
+        recipient=recipient.id,
+        grants=known.grants,
+        withheld=known.withheld,
+        rulebook=known.rulebook,
+        proposals=known.proposals,
+    )
+
+
+def _outline(group: str, stated: StatedGroup, case: Case) -> Hashable:
+    """Return what a decision can see of a stated group: which members, and whose they are."""
+    members = stated.members
+    held = tuple(members)
+    if None in members.values():
+        held = tuple([name for name, value in members.items() if value is not None])
+    classes = case.controller_classes
+    whose = classes.get(stated.controller)
+    if not stated.earlier:
+        return group, held, whose
+    others = tuple([(name, classes.get(one.controller)) for name, one in stated.earlier.items()])
+    return group, held, whose, others
 
 
 def _decide(rulebook: Rulebook, case: Case, decided: frozenset[RuleId]) -> Permit | Refusal:

@@ -14,12 +14,13 @@ def select(person: Person, permit: Permit) -> View:
     Source: DPA 2018 s.37. Pure; the values are shared with `person`, not copied.
     """
     chosen: dict[str, JsonObject] = {}
-    for path in permit.members:
-        name, _, member = path.partition(".")
+    for name, permitted in permit.by_group.items():
         stated = person.facts.get(name)
-        if stated is not None and stated.members.get(member) is not None:
-            chosen.setdefault(name, {})[member] = stated.members[member]
-    for name, members in chosen.items():
-        newest, _ = person.facts[name].by_origin(members)[0]
-        members.update(newest.provenance)
+        if stated is None:
+            continue
+        held = stated.members
+        shown = {one: held[one] for one in permitted if held.get(one) is not None}
+        if shown:
+            shown.update(stated.provenance_of(shown))
+            chosen[name] = shown
     return View(groups=chosen)

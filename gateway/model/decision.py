@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal
 
 from gateway.model.ids import BasisId, EventRef, RecipientId, RuleId
@@ -80,9 +82,23 @@ class Permit:
         return tuple(sorted({member for grant in self.grants for member in grant.members}))
 
     @property
+    def by_group(self) -> Mapping[str, tuple[str, ...]]:
+        """The permitted members of each group of which anything is, both sorted."""
+        return _by_group(self.grants)
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """The names of the groups of which anything is permitted, sorted."""
-        return tuple(sorted({member.partition(".")[0] for member in self.members}))
+        return tuple(self.by_group)
+
+
+@lru_cache(maxsize=1024)  # the same grants are made again and again
+def _by_group(grants: tuple[Grant, ...]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for path in sorted({path for grant in grants for path in grant.members}):
+        name, _, member = path.partition(".")
+        found.setdefault(name, []).append(member)
+    return MappingProxyType({name: tuple(found[name]) for name in sorted(found)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,12 +32,19 @@ class StatedGroup:
     @property
     def newest(self) -> Origin:
         """The newest statement's."""
-        held = self.members
         return Origin(
-            controller=self.controller,
-            as_of=self.as_of,
-            provenance={mark: held[mark] for mark in PROVENANCE if held.get(mark) is not None},
+            controller=self.controller, as_of=self.as_of, provenance=self._newest_provenance()
         )
+
+    def provenance_of(self, members: Iterable[str]) -> JsonObject:
+        """Return how the newest statement among those of these members is known."""
+        if not self.earlier:
+            return self._newest_provenance()
+        return self.by_origin(members)[0][0].provenance
+
+    def _newest_provenance(self) -> JsonObject:
+        held = self.members
+        return {mark: held[mark] for mark in PROVENANCE if held.get(mark) is not None}
 
     def origin(self, member: str) -> Origin:
         """Return whose statement a member is."""
