@@ -1,20 +1,23 @@
 """Seal to a recipient's key and open again: the one door the rest of the gateway uses."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
 from typing import Final, Literal
 
 from gateway.model.party import RecipientKey
-from gateway.model.strict_json import Json, JsonObject
+from gateway.model.problem import MalformedEvent
+from gateway.model.strict_json import Json, JsonObject, read_json
 from keys import base64url, certificates, cms, hpke, jwe, mime, mime_headers
 from keys.limits import MAX_BLOB, MAX_MAIL, check_plaintext
 from keys.problem import CannotOpen, CannotSeal
 
 _MEDIA_TYPE: Final = "application/json"
 _COMPACT_JWE: Final = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){4}")
+_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _CERTIFICATE: Final = re.compile(
     rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL
 )
@@ -133,6 +136,43 @@ def open_sealed(blob: bytes, private_key: bytes, *, accept_cbc: bool = False) ->
     return open_mail(blob, private_key, accept_cbc=accept_cbc).content
 
 
+def is_batch(blob: bytes) -> bool:
+    """Return whether these bytes are a webhook body of several alerts, good or bad."""
+    return blob.lstrip()[:1] == b"["
+
+
+def open_batch(blob: bytes, private_key: bytes) -> Iterator[tuple[str, bytes | CannotOpen]]:
+    """Yield the id of each alert in a webhook body of several, and the JSON that was sealed, or why
+    it does not open: one that does not keeps none of the others shut.
+
+    Args:
+        blob: The body: an array of webhook bodies.
+        private_key: As of `open_sealed`.
+
+    Raises:
+        BadKey: the private key cannot be used for this form.
+        CannotOpen: it is no such array.
+    """
+    for number, member in enumerate(_members(blob), 1):
+        id_ = member.get("id") if isinstance(member, dict) else None
+        name = id_ if isinstance(id_, str) and _ID.fullmatch(id_) else f"number {number}"
+        try:
+            yield name, _open_members(member if isinstance(member, dict) else {}, private_key)
+        except CannotOpen as error:
+            yield name, error
+
+
+def _members(blob: bytes) -> list[Json]:
+    if len(blob) > MAX_MAIL:
+        raise CannotOpen("too-long", f"longer than {MAX_MAIL} bytes")
+    # Raised outside the handler: the parser's own error holds the text.
+    with suppress(MalformedEvent):
+        found = read_json(blob.strip())
+        if isinstance(found, list) and found:
+            return found
+    raise CannotOpen("malformed", "not a strict JSON array of webhook bodies")
+
+
 def _entity(
     plaintext: bytes, context: bytes, headers: Mapping[str, str], outer: Mapping[str, str]
 ) -> bytes:
@@ -150,7 +190,10 @@ def _entity(
 
 
 def _open_json(text: bytes, private_key: bytes) -> bytes:
-    members = hpke.read_sealed_object(text)
+    return _open_members(hpke.read_sealed_object(text), private_key)
+
+
+def _open_members(members: JsonObject, private_key: bytes) -> bytes:
     sealed = members if "ct" in members else sealed_member(members)
     if isinstance(sealed, dict):
         return hpke.open_object(sealed, private_text=_key_text(private_key))
