@@ -8,7 +8,29 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
+__all__ = ["Bindings", "Connection", "DatabaseTrouble", "Rows", "RuleBroken", "StoreUnavailable"]
+
 Bindings: TypeAlias = Sequence[Any] | Mapping[str, Any]  # for `?`, `?1`, or `:name`
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be opened or used. `code` is stable; the text says what to do."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+class DatabaseTrouble(StoreUnavailable):
+    """A statement failed for a reason of the database's own.
+
+    Codes: unavailable (the server or the way to it), busy, no-space; anything else is for good:
+    unsettled (whether a commit took place cannot be told), lost (one that did is gone), database.
+    """
+
+
+class RuleBroken(Exception):
+    """A statement asked for what the schema or a type does not allow: the fault is its own."""
 
 
 class Rows(Protocol):

@@ -7,8 +7,9 @@ Invariants:
    before it commits, so two inconsistent checkpoints are never published.
 3. While the log is behind what was published of it, nothing is signed and nothing is done: see
    `gateway.store.epoch`. Every commit of every process meets that here.
-4. A failed commit for want of space fails its requests and nothing else; any other I/O error is
-   fatal: after a failed fsync the kernel's pages can no longer be trusted.
+4. A failed commit for want of space or of a server fails its requests and nothing else; any other
+   I/O error is fatal: after a failed fsync the kernel's pages can no longer be trusted. Whether
+   one took place whose server was lost is settled first (`gateway.store.postgres.writing`).
 """
 
 import asyncio
@@ -19,18 +20,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-import apsw
-
 from gateway.disclosure_log.checkpoint import LogKey, sign_checkpoint
 from gateway.disclosure_log.merkle import leaf_hash
 from gateway.disclosure_log.proof import render
 from gateway.disclosure_log.tree import Tree
 from gateway.metrics import CHECKPOINT_AT, COMMIT_BATCH, COMMIT_SECONDS, STORE_REFUSALS
 from gateway.store import epoch
-from gateway.store.engine import Connection
+from gateway.store.engine import Connection, RuleBroken
 from gateway.store.epoch import Marks
 from gateway.store.log_tree import check_head, restore_tree
 from gateway.store.sqlite import StoreUnavailable
+from gateway.store.trouble import is_own, passing, settle
+from gateway.store.turns import ALONE, Turn
 from keys.problem import KeyProblem
 from keys.providers.problem import ProviderProblem
 
@@ -40,6 +41,7 @@ MAX_BATCH = 512
 REFUSED_FOR_S = 30.0  # a refusal says something of the store for so long
 
 LogKeys = Callable[[], Sequence[LogKey]]  # every key there is now, the newest first
+OnFatal = Callable[[str], None]
 Proofs = Callable[[int], str]  # leaf index -> tlog-proof text against this commit's checkpoint
 
 
@@ -69,9 +71,10 @@ class GroupCommit:
     """The writer thread. Owns the write connection and the tree; nothing else touches either."""
 
     def __init__(
-        self, connection: Connection, keys: LogKeys, *, on_fatal: Callable[[str], None]
+        self, connection: Connection, keys: LogKeys, *, on_fatal: OnFatal, turn: Turn = ALONE
     ) -> None:
         self._connection = connection
+        self._turn = turn
         self._keys = keys
         self._on_fatal = on_fatal
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -128,11 +131,8 @@ class GroupCommit:
         while (job := self._queue.get()) is not None:
             batch = [job]
             closing = False
-            while len(batch) < MAX_BATCH:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
+            while len(batch) < MAX_BATCH and not self._queue.empty():  # nobody else takes from it
+                following = self._queue.get()
                 if following is None:
                     closing = True
                     break
@@ -158,13 +158,13 @@ class GroupCommit:
         except KeyProblem as error:  # the log's key, wherever it lives; nothing was committed
             self._roll_back()
             self._refuse(batch, _keyless(), error)
-        except (apsw.FullError, apsw.BusyError, apsw.LockedError) as error:
-            self._roll_back()
-            code = "no-space" if isinstance(error, apsw.FullError) else "busy"
-            self._refuse(batch, StoreUnavailable(code, "the store cannot write now"), error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the state on disk is unknown
-            self._poisoned = True
+            code = passing(error)
+            self._poisoned = code is None
             self._roll_back()
+            if code is not None:
+                self._refuse(batch, StoreUnavailable(code, "the store cannot write now"), error)
+                return
             self._refuse(batch, StoreUnavailable("poisoned", "the store failed; restart"), error)
             self._on_fatal(type(error).__name__)
 
@@ -182,23 +182,29 @@ class GroupCommit:
 
         Running the rest again is rare; a savepoint around every unit would cost all of them.
         """
-        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            return self._transact_once(batch, exactly=False)
+        except RuleBroken:  # sent with others, it may be any unit's: find out whose
+            self._roll_back()
+            return self._transact_once(batch, exactly=True)
+
+    def _transact_once(self, batch: list[_Job], *, exactly: bool) -> bool:
+        """Run a batch, as `_transact`; `exactly`: what a unit broke is raised as its own."""
+        with self._turn():
+            self._connection.execute("BEGIN IMMEDIATE")
         self._catch_up()
         try:
             for job in batch:
                 self._running = job
-                before = self._connection.total_changes()
-                job.staged = job.unit(self._connection)
-                if self._marks.behind is not None:
-                    self._hold_back(
-                        job, job.staged, changed=self._connection.total_changes() > before
-                    )
+                self._do(job)
+                if exactly:
+                    settle(self._connection)
             self._running = None
-            tree = self._append(batch)
+            tree = self._append(batch, exactly=exactly)
         except Exception as error:
             failed = self._running
-            own = isinstance(error, apsw.ConstraintError) or not isinstance(error, apsw.Error)
-            if failed is None or not own:
+            unsure = isinstance(error, RuleBroken) and not exactly
+            if failed is None or unsure or not is_own(error):
                 raise  # the store's own trouble: the whole batch fails, loudly
             away = isinstance(error, ProviderProblem)
             failed.error = _keyless() if away else error
@@ -210,6 +216,15 @@ class GroupCommit:
             CHECKPOINT_AT.set_to_current_time()
         self._tree = tree
         return True
+
+    def _do(self, job: _Job) -> None:
+        """Run a unit; while the log is behind, look at what it did."""
+        if self._marks.behind is None:
+            job.staged = job.unit(self._connection)
+            return
+        before = self._connection.total_changes()
+        job.staged = job.unit(self._connection)
+        self._hold_back(job, job.staged, changed=self._connection.total_changes() > before)
 
     def _hold_back(self, job: _Job, staged: Staged[Any], *, changed: bool) -> None:
         """Keep what a unit logged for later, or undo it; let the one pass that ends the waiting."""
@@ -224,7 +239,7 @@ class GroupCommit:
         epoch.owe(self._connection, staged.entries)
         job.staged = replace(staged, entries=())
 
-    def _append(self, batch: list[_Job]) -> Tree:
+    def _append(self, batch: list[_Job], *, exactly: bool) -> Tree:
         """Place every entry, sign the new head, and let units write the rows that carry proofs."""
         bodies: list[bytes] = []
         for job in batch:
@@ -242,6 +257,8 @@ class GroupCommit:
         self._heed(epoch.marks_of(self._connection))  # a unit may have changed who signs
         note = sign_checkpoint(*self._signers, size=tree.size, root=root)
         self._write_log(tree, first, leaves, bodies, root, note)
+        if exactly:
+            settle(self._connection)
 
         def proofs(index: int) -> str:
             return render(index=index, path=tree.inclusion_path(index), checkpoint=note)
@@ -250,6 +267,8 @@ class GroupCommit:
             if job.staged is not None and job.staged.finish is not None:
                 self._running = job
                 job.staged.finish(self._connection, job.first_index, proofs)
+                if exactly:
+                    settle(self._connection)
         self._running = None
         return tree
 

@@ -346,3 +346,12 @@ CREATE TABLE log_posting (
   idx  INTEGER NOT NULL,
   PRIMARY KEY (term, idx)
 ) STRICT, WITHOUT ROWID;
+
+-- Who works on which shard, until when (milliseconds). The token rises with every take-over: a unit
+-- of work that brings an older one is refused.
+CREATE TABLE lease (
+  shard  INTEGER PRIMARY KEY,
+  holder TEXT NOT NULL,
+  token  INTEGER NOT NULL,
+  until  INTEGER NOT NULL
+) STRICT;

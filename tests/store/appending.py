@@ -12,12 +12,13 @@ from pathlib import Path
 from gateway.disclosure_log import entry
 from gateway.disclosure_log.checkpoint import LogKey
 from gateway.model.ids import AgencyName
-from tests.store.stores import NOW, logging, opened
+from gateway.store.place import PostgresPlace
+from tests.store.stores import NOW, Where, logging, opened
 
 KEY_ENV = "APPENDING_LOG_KEY"
 
 
-async def append(path: Path, slot: int) -> None:
+async def append(path: Where, slot: int) -> None:
     key = LogKey.parse_secret(os.environ[KEY_ENV])
     async with opened(path, log_key=key, slot=slot, slots=2) as store:
         print("ready", flush=True)
@@ -28,10 +29,14 @@ async def append(path: Path, slot: int) -> None:
             print("committed", flush=True)
 
 
+def named(address: str) -> Where:
+    return PostgresPlace(address) if address.startswith("postgresql:") else Path(address)
+
+
 def line(slot: int, number: int) -> bytes:
     agency = AgencyName(f"worker-{slot}")
     return entry.security(at=NOW, code=f"append-{number}", agency=agency).encode()
 
 
 if __name__ == "__main__":
-    asyncio.run(append(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(append(named(sys.argv[1]), int(sys.argv[2])))

@@ -9,6 +9,7 @@ from gateway.model.disclosure import AlertKept, Disclosure
 from gateway.model.event import Event
 from gateway.model.ids import AlertId, EndpointId, RecipientId
 from gateway.model.party import ChannelName, Form
+from gateway.shards import Shards
 from gateway.store.decisions import Committed, Decided, commit
 from gateway.store.group_commit import Unit
 from gateway.store.outbox import Attempted, OutboxRow, State
@@ -122,7 +123,7 @@ async def owe(
 ) -> Event:
     """Decide a new event about a person, `minute` minutes on: one alert is owed over some ways."""
     event = await accepted(store, one_release(person, id=f"own-{next(_numbers)}-{alert}"))
-    (version,) = column(store.path, f"SELECT version FROM person WHERE ref = '{event.person}'")
+    (version,) = column(store.place, f"SELECT version FROM person WHERE ref = '{event.person}'")
     made = decided(
         event,
         *(disclosure(event, alert, way) for way in ways or (HOOK,)),
@@ -146,7 +147,7 @@ def due(
     limit: int = 100,
 ) -> list[OutboxRow]:
     """Return what may leave over an endpoint, in order."""
-    owed = Owed(store.reader, slot=slot, slots=slots)
+    owed = Owed(store.reader, Shards.of_worker(slot, slots))
     return list(owed.load(owed.due(EndpointId(endpoint), NOW + minute * MINUTE, limit)))
 
 

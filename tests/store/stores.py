@@ -5,7 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import apsw
 import orjson
@@ -17,14 +17,16 @@ from gateway.model.disclosure import AlertKept
 from gateway.model.event import Event, parse_cloudevent
 from gateway.model.ids import AgencyName, AlertId, RecipientId
 from gateway.model.posted import Posted
-from gateway.store import sqlite
 from gateway.store.acceptance import Acceptance
 from gateway.store.decisions import quarantine
 from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
+from gateway.store.place import Place, placed
 from gateway.store.store import Store
 from keys.at_rest import RootKey
 from tests.support.events import release_members
+
+Where: TypeAlias = Place | Path
 
 LOG_KEY = LogKey.generate("log.example.org/store")
 KEK = RootKey(bytes(range(32)))
@@ -54,7 +56,7 @@ def kept(event: Event, alert: str, recipient: str = "police", *, urgent: bool = 
 
 @contextlib.asynccontextmanager
 async def opened(
-    path: Path,
+    path: Where,
     *,
     fatal: list[str] | None = None,
     key: RootKey = KEK,
@@ -64,7 +66,7 @@ async def opened(
 ) -> AsyncIterator[Store]:
     """Open the database at a path, making it if it is not there; close it after."""
     if not path.exists():
-        sqlite.create(path)
+        placed(path).create()
     store = await Store.open(
         path,
         key_encryption_key=key,
@@ -103,6 +105,7 @@ def pragma(name: str, value: int) -> Unit[None]:
     """Return a unit that sets something of the writer's own connection."""
 
     def unit(connection: Connection) -> Staged[None]:
+        assert isinstance(connection, apsw.Connection)
         connection.pragma(name, value)
         return Staged(None)
 
@@ -176,34 +179,52 @@ async def set_aside(store: Store, event: Event, entry: bytes, *, after: int) -> 
     return await store.commit(quarantine(event.ref, entry, after=after))
 
 
-def entries(path: Path) -> list[bytes]:
+def entries(path: Where) -> list[bytes]:
     """Return every committed entry, in order."""
     return column(path, "SELECT body FROM log_entry ORDER BY idx")
 
 
-def operations(path: Path) -> list[str]:
+def operations(path: Where) -> list[str]:
     """Return the operation of every committed entry, in order."""
     return [orjson.loads(one)["op"] for one in entries(path)]
 
 
-def checkpoints(path: Path) -> list[str]:
+def checkpoints(path: Where) -> list[str]:
     """Return every committed checkpoint, smallest first."""
     return column(path, "SELECT note FROM log_checkpoint ORDER BY size")
 
 
-def column(path: Path, statement: str) -> list[Any]:
+def column(path: Where, statement: str) -> list[Any]:
     """Read one column over a connection of its own."""
-    reader = sqlite.open_reader(path)
+    reader = placed(path).open_reader()
     try:
         return [value for (value,) in reader.execute(statement).fetchall()]
     finally:
         reader.close()
 
 
-def edit(path: Path, statement: str, bindings: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+def stored(path: Where) -> bytes:
+    """Return all that is stored, as bytes that a search can be made in."""
+    if isinstance(path, Path):
+        return b"".join(file.read_bytes() for file in path.parent.iterdir())
+    reader = placed(path).open_reader()
+    try:
+        tables = reader.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        rows = [row for (table,) in tables for row in reader.execute(f"SELECT * FROM {table}")]
+    finally:
+        reader.close()
+    values = [value for row in rows for value in row]
+    return b"\n".join(
+        value if isinstance(value, bytes) else str(value).encode() for value in values
+    )
+
+
+def edit(path: Where, statement: str, bindings: Sequence[Any] | Mapping[str, Any] = ()) -> None:
     """Change the database behind the store's back."""
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(5000)
+    if isinstance(path, Path):
+        connection: Connection = apsw.Connection(str(path))
+    else:
+        connection = path.open_writer()
     connection.execute(statement, bindings)
     assert connection.total_changes() > 0, "the edit changed nothing"
     connection.close()

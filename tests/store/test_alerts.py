@@ -55,7 +55,7 @@ async def told(
         acknowledge_by=by,
         acknowledge_within=HOUR if by else None,
     )
-    (version,) = column(store.path, f"SELECT version FROM person WHERE ref = '{event.person}'")
+    (version,) = column(store.place, f"SELECT version FROM person WHERE ref = '{event.person}'")
     made = Decided(
         event=event,
         directory=None,
@@ -99,7 +99,7 @@ def row(store: Store, alert: AlertId) -> AlertRow:
 
 
 def answers(store: Store) -> list[dict[str, Any]]:
-    logged = (orjson.loads(one) for one in entries(store.path))
+    logged = (orjson.loads(one) for one in entries(store.place))
     return [one for one in logged if one["op"] == "acknowledgement"]
 
 
@@ -220,7 +220,7 @@ async def test_a_unit_that_comes_too_late_changes_nothing(store: Store) -> None:
     await told(store, FIRST)
     before = row(store, FIRST)
     await say(store, FIRST, "acknowledged")
-    count = len(entries(store.path))
+    count = len(entries(store.place))
     now = NOW + HOUR
     assert not await store.commit(
         chains.end(before, reason="unanswered", now=now, incident="nobody-answered police")
@@ -229,7 +229,7 @@ async def test_a_unit_that_comes_too_late_changes_nothing(store: Store) -> None:
     await store.commit(chains.pass_on(before, reason="failed", now=now))
     await store.commit(chains.stop(before))
     assert row(store, FIRST).rung == 0
-    assert len(entries(store.path)) == count
+    assert len(entries(store.place)) == count
     assert store.reader.execute("SELECT count(*) FROM incident").get == 0
 
 

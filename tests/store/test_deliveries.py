@@ -1,7 +1,6 @@
 """Deliveries as an operator sees them: listed, told, and set going again once."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import orjson
 import pytest
@@ -14,16 +13,11 @@ from gateway.store.deliveries import Wanted, retry
 from gateway.store.outbox import State
 from gateway.store.store import Store
 from tests.store.owing import MINUTE, Way, attempted, due, owe
-from tests.store.stores import NOW, column, edit, entries, opened
+from tests.store.stores import NOW, Where, column, edit, entries, opened
 
 MAIL = Way(endpoint="police/email", channel="email", form="notice")
 TEXT = Way(endpoint="police/sms", channel="sms", form="pointer", step=2)
 LATER = NOW + timedelta(hours=6)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
 
 
 def text_of(alert: AlertId, _endpoint: EndpointId, form: Form, issue: int) -> bytes:
@@ -41,7 +35,7 @@ async def again(store: Store, alert: str) -> int:
     return await store.commit(retry(keys, by="operator-7", text_of=text_of, now=LATER))
 
 
-async def test_deliveries_are_listed_by_what_is_asked(path: Path) -> None:
+async def test_deliveries_are_listed_by_what_is_asked(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL, TEXT, minute=0)
         await owe(store, 2, "alt_2", MAIL, minute=1)
@@ -69,7 +63,7 @@ async def test_deliveries_are_listed_by_what_is_asked(path: Path) -> None:
         assert found(Wanted(since=NOW + 40 * MINUTE)) == [everything[1]]
 
 
-async def test_an_alerts_story_is_told_from_the_log(path: Path) -> None:
+async def test_an_alerts_story_is_told_from_the_log(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL, TEXT)
         await owe(store, 2, "alt_11", MAIL)
@@ -85,7 +79,7 @@ async def test_an_alerts_story_is_told_from_the_log(path: Path) -> None:
 
 
 @pytest.mark.parametrize("state", ["rejected", "dead"])
-async def test_a_dead_letter_is_set_going_again_with_a_new_link(path: Path, state: State) -> None:
+async def test_a_dead_letter_is_set_going_again_with_a_new_link(path: Where, state: State) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL)
         await end(store, "alt_1", state, way=MAIL)
@@ -103,7 +97,7 @@ async def test_a_dead_letter_is_set_going_again_with_a_new_link(path: Path, stat
     }  # fmt: skip
 
 
-async def test_what_was_sealed_stays_sealed(path: Path) -> None:
+async def test_what_was_sealed_stays_sealed(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1")
         (row,) = due(store)
@@ -114,7 +108,7 @@ async def test_what_was_sealed_stays_sealed(path: Path) -> None:
     assert once_more.outcome_unknown, "an SMS provider is asked before anything is sent again"
 
 
-async def test_two_who_retry_at_once_make_one_retry(path: Path) -> None:
+async def test_two_who_retry_at_once_make_one_retry(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL)
         await end(store, "alt_1", "dead", way=MAIL)
@@ -141,7 +135,7 @@ _NEWER = (
     ],
     ids=["recalled", "erased", "replaced"],
 )
-async def test_what_no_longer_stands_is_never_set_going(path: Path, change: str) -> None:
+async def test_what_no_longer_stands_is_never_set_going(path: Where, change: str) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL)
         await end(store, "alt_1", "dead", way=MAIL)
@@ -151,7 +145,7 @@ async def test_what_no_longer_stands_is_never_set_going(path: Path, change: str)
         assert await again(store, "alt_1") == 0
 
 
-async def test_a_failed_receipt_is_a_dead_letter_too(path: Path) -> None:
+async def test_a_failed_receipt_is_a_dead_letter_too(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL)
         await end(store, "alt_1", "accepted", way=MAIL)
@@ -161,7 +155,7 @@ async def test_a_failed_receipt_is_a_dead_letter_too(path: Path) -> None:
         assert column(path, "SELECT receipt FROM outbox") == [""]
 
 
-async def test_dead_letters_since_a_time_over_one_endpoint(path: Path) -> None:
+async def test_dead_letters_since_a_time_over_one_endpoint(path: Where) -> None:
     async with opened(path) as store:
         for number, minute in enumerate((1, 20, 40)):
             await owe(store, number, f"alt_{number}", MAIL)

@@ -1,15 +1,14 @@
 """The same request twice is one acceptance; other bytes under its id are a conflict (P3, F10)."""
 
 import asyncio
-from pathlib import Path
 
 import orjson
-import pytest
 
 from gateway.model.ids import AgencyName
 from gateway.model.posted import Conflict, Posted, Receipt
 from tests.store.stores import (
     KEK,
+    Where,
     accept,
     column,
     entries,
@@ -17,24 +16,20 @@ from tests.store.stores import (
     opened,
     operations,
     posted,
+    stored,
 )
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
-
-
-def count(path: Path, table: str) -> int:
+def count(path: Where, table: str) -> int:
     return int(column(path, f"SELECT count(*) FROM {table}")[0])
 
 
-def codes(path: Path) -> list[str]:
+def codes(path: Where) -> list[str]:
     """Return the codes of the security entries."""
     return [one["code"] for one in map(orjson.loads, entries(path)) if one["op"] == "security"]
 
 
-async def test_the_same_bytes_under_the_same_id_get_the_same_answer(path: Path) -> None:
+async def test_the_same_bytes_under_the_same_id_get_the_same_answer(path: Where) -> None:
     async with opened(path) as store:
         first = await accept(store, posted(one_release()))
         again = await accept(store, posted(one_release()))
@@ -46,7 +41,7 @@ async def test_the_same_bytes_under_the_same_id_get_the_same_answer(path: Path) 
     assert count(path, "event") == count(path, "receipt") == count(path, "person") == 1
 
 
-async def test_the_answer_is_the_same_after_the_store_was_opened_again(path: Path) -> None:
+async def test_the_answer_is_the_same_after_the_store_was_opened_again(path: Where) -> None:
     async with opened(path) as store:
         first = await accept(store, posted(one_release()))
     async with opened(path) as store:
@@ -55,7 +50,7 @@ async def test_the_answer_is_the_same_after_the_store_was_opened_again(path: Pat
     assert again.new == ()
 
 
-async def test_a_hundred_at_once_are_one_acceptance(path: Path) -> None:
+async def test_a_hundred_at_once_are_one_acceptance(path: Where) -> None:
     async with opened(path) as store:
         found = await asyncio.gather(*(accept(store, posted(one_release())) for _ in range(100)))
     assert len({one.answer for one in found}) == 1
@@ -64,7 +59,7 @@ async def test_a_hundred_at_once_are_one_acceptance(path: Path) -> None:
 
 
 async def test_other_bytes_under_the_same_id_are_a_conflict_and_a_security_entry(
-    path: Path,
+    path: Where,
 ) -> None:
     async with opened(path) as store:
         first = await accept(store, posted(one_release()))
@@ -77,7 +72,7 @@ async def test_other_bytes_under_the_same_id_are_a_conflict_and_a_security_entry
     assert count(path, "event") == 1
 
 
-async def test_one_more_space_is_other_bytes(path: Path) -> None:
+async def test_one_more_space_is_other_bytes(path: Where) -> None:
     async with opened(path) as store:
         signed = orjson.dumps(one_release())
         await accept(store, posted(one_release(), signed=signed))
@@ -85,7 +80,7 @@ async def test_one_more_space_is_other_bytes(path: Path) -> None:
     assert other.answer == Conflict(what="request")
 
 
-async def test_the_same_id_from_another_agency_is_another_request(path: Path) -> None:
+async def test_the_same_id_from_another_agency_is_another_request(path: Where) -> None:
     async with opened(path) as store:
         first = await accept(store, posted(one_release()))
         other = await accept(
@@ -97,7 +92,7 @@ async def test_the_same_id_from_another_agency_is_another_request(path: Path) ->
     assert len(other.new) == 1
 
 
-async def test_the_same_event_under_another_message_id_is_the_same_event(path: Path) -> None:
+async def test_the_same_event_under_another_message_id_is_the_same_event(path: Where) -> None:
     async with opened(path) as store:
         first = await accept(store, posted(one_release()))
         again = await accept(store, posted(one_release(), message_id="msg-2"))
@@ -109,7 +104,7 @@ async def test_the_same_event_under_another_message_id_is_the_same_event(path: P
     assert operations(path) == ["collection"]
 
 
-async def test_an_event_id_reused_for_other_content_is_a_conflict(path: Path) -> None:
+async def test_an_event_id_reused_for_other_content_is_a_conflict(path: Where) -> None:
     async with opened(path) as store:
         await accept(store, posted(one_release(1, id="own-1")))
         other = await accept(store, posted(one_release(2, id="own-1"), message_id="msg-2"))
@@ -123,7 +118,7 @@ def batch_with_a_reused_id() -> Posted:
     return posted(*fresh, one_release(2, id="own-1"), one_release(15), message_id="msg-2")
 
 
-async def test_a_batch_that_reuses_an_event_id_stores_nothing(path: Path) -> None:
+async def test_a_batch_that_reuses_an_event_id_stores_nothing(path: Where) -> None:
     async with opened(path) as store:
         await accept(store, posted(one_release(1, id="own-1")))
         refused = await accept(store, batch_with_a_reused_id())
@@ -138,7 +133,7 @@ async def test_a_batch_that_reuses_an_event_id_stores_nothing(path: Path) -> Non
         assert len(mended.new) == 4, "the id of a refused request is free"
 
 
-async def test_a_refused_batch_does_not_take_its_neighbours_with_it(path: Path) -> None:
+async def test_a_refused_batch_does_not_take_its_neighbours_with_it(path: Where) -> None:
     async with opened(path) as store:
         await accept(store, posted(one_release(1, id="own-1")))
         results = await asyncio.gather(
@@ -150,7 +145,7 @@ async def test_a_refused_batch_does_not_take_its_neighbours_with_it(path: Path) 
     assert count(path, "event") == 3
 
 
-async def test_one_batch_may_state_the_same_event_twice(path: Path) -> None:
+async def test_one_batch_may_state_the_same_event_twice(path: Where) -> None:
     async with opened(path) as store:
         found = await accept(store, posted(one_release(), one_release()))
     assert isinstance(found.answer, Receipt)
@@ -159,12 +154,12 @@ async def test_one_batch_may_state_the_same_event_twice(path: Path) -> None:
     assert operations(path) == ["collection"]
 
 
-async def test_the_signature_is_kept_as_evidence_and_the_senders_id_is_not(path: Path) -> None:
+async def test_the_signature_is_kept_as_evidence_and_the_senders_id_is_not(path: Where) -> None:
     request = posted(one_release(id="own-identifiable"), message_id="msg-identifiable")
     async with opened(path) as store:
         await accept(store, request)
     assert column(path, "SELECT signature FROM receipt") == [
         f"{request.timestamp} {request.signature}"
     ]
-    assert b"identifiable" not in path.read_bytes()
-    assert KEK.derive("index") not in path.read_bytes()
+    assert b"identifiable" not in stored(path)
+    assert KEK.derive("index") not in stored(path)

@@ -7,19 +7,21 @@ import pytest
 from gateway.disclosure_log import proof
 from gateway.model.ids import PersonRef, TaskId
 from gateway.model.kinds import type_of
-from gateway.store import all_events, erasure, justifications, outbox, people, sqlite, tasks
+from gateway.store import all_events, erasure, justifications, outbox, people, tasks
 from gateway.store.acceptance import CorrectsUnknown
 from gateway.store.all_events import Unread
 from gateway.store.engine import Connection
 from gateway.store.erasure import NobodyKnown, erase, fold
 from gateway.store.group_commit import Staged
 from gateway.store.history import alerts_about
+from gateway.store.place import placed
 from gateway.store.store import Store
 from keys.problem import KeyProblem
 from tests.store.owing import attempted, due, owe
 from tests.store.stores import (
     LOG_KEY,
     NOW,
+    Where,
     about,
     accepted,
     column,
@@ -32,17 +34,12 @@ from tests.store.stores import (
 from tests.support.events import noms
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
-
-
 async def erased(store: Store, person: str) -> tuple[PersonRef, ...]:
     unit = erase(store.sealed, PersonRef(person), by="dpo", reason="art-17-request", now=NOW)
     return await store.commit(unit)
 
 
-async def test_nothing_of_an_erased_person_opens_and_others_are_untouched(path: Path) -> None:
+async def test_nothing_of_an_erased_person_opens_and_others_are_untouched(path: Where) -> None:
     async with opened(path) as store:
         event, other = [await accepted(store, one_release(number)) for number in (1, 2)]
         assert await erased(store, event.person) == (event.person,)
@@ -61,10 +58,10 @@ async def test_nothing_of_an_erased_person_opens_and_others_are_untouched(path: 
 
 
 async def test_no_page_of_any_file_holds_the_ciphertext_or_the_wrapped_key_any_more(
-    path: Path,
+    file: Path,
 ) -> None:
     """Not even in free pages or the write-ahead log."""
-    async with opened(path) as store:
+    async with opened(file) as store:
         for number in range(20):
             await accepted(store, one_release(number))
         event = await accepted(store, one_release(30))
@@ -74,14 +71,14 @@ async def test_no_page_of_any_file_holds_the_ciphertext_or_the_wrapped_key_any_m
             (event.ref,),
         ).get
         await erased(store, event.person)
-        assert fold(path)
-        stored = b"".join(file.read_bytes() for file in path.parent.iterdir())
+        assert fold(file)
+        stored = b"".join(file.read_bytes() for file in file.parent.iterdir())
         for gone in (sealed, sealed[20:60], wrapped, wrapped[30:], mac):
             assert gone not in stored
-        assert (path.parent / "throughgate.db-wal").stat().st_size == 0
+        assert (file.parent / "throughgate.db-wal").stat().st_size == 0
 
 
-async def test_every_proof_still_verifies_and_the_log_says_who_erased_and_why(path: Path) -> None:
+async def test_every_proof_still_verifies_and_the_log_says_who_erased_and_why(path: Where) -> None:
     async with opened(path) as store:
         event = await owe(store, 1, "alt_1")
         await owe(store, 2, "alt_2")
@@ -97,8 +94,8 @@ async def test_every_proof_still_verifies_and_the_log_says_who_erased_and_why(pa
         proof.verify(text, entry=bodies[index], verifiers=[LOG_KEY.verifier_key])
 
 
-def _proofs(path: Path) -> list[tuple[int, str]]:
-    reader = sqlite.open_reader(path)
+def _proofs(path: Where) -> list[tuple[int, str]]:
+    reader = placed(path).open_reader()
     try:
         rows = reader.execute("SELECT leaf_index, proof FROM outbox").fetchall()
         assert rows
@@ -107,7 +104,7 @@ def _proofs(path: Path) -> list[tuple[int, str]]:
         reader.close()
 
 
-async def test_alerts_about_them_that_have_not_left_do_not_leave(path: Path) -> None:
+async def test_alerts_about_them_that_have_not_left_do_not_leave(path: Where) -> None:
     async with opened(path) as store:
         event = await owe(store, 1, "alt_1")
         await owe(store, 2, "alt_2")
@@ -124,7 +121,7 @@ async def test_alerts_about_them_that_have_not_left_do_not_leave(path: Path) -> 
     assert b'"withheld"' in b"".join(entries(path))
 
 
-async def test_a_later_event_with_the_same_identifier_makes_a_new_record(path: Path) -> None:
+async def test_a_later_event_with_the_same_identifier_makes_a_new_record(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         await erased(store, event.person)
@@ -136,7 +133,9 @@ async def test_a_later_event_with_the_same_identifier_makes_a_new_record(path: P
         assert store.held(later.person).person.ref == later.person
 
 
-async def test_a_correction_of_an_erased_persons_event_finds_nothing_to_correct(path: Path) -> None:
+async def test_a_correction_of_an_erased_persons_event_finds_nothing_to_correct(
+    path: Where,
+) -> None:
     async with opened(path) as store:
         first = one_release(1)
         event = await accepted(store, first)
@@ -147,7 +146,7 @@ async def test_a_correction_of_an_erased_persons_event_finds_nothing_to_correct(
             await accepted(store, correction)
 
 
-async def test_records_merged_into_a_person_are_erased_with_them(path: Path) -> None:
+async def test_records_merged_into_a_person_are_erased_with_them(path: Where) -> None:
     async with opened(path) as store:
         one = await accepted(store, about({"noms": noms(1)}, id_="evt-1"))
         other = await accepted(store, about({"noms": noms(2)}, id_="evt-2"))
@@ -169,7 +168,7 @@ async def test_records_merged_into_a_person_are_erased_with_them(path: Path) -> 
     assert operations(path).count("erasure") == 2
 
 
-async def test_reasons_and_tasks_about_them_go_too(path: Path) -> None:
+async def test_reasons_and_tasks_about_them_go_too(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
 
@@ -193,7 +192,7 @@ async def test_reasons_and_tasks_about_them_go_too(path: Path) -> None:
             )
 
 
-async def test_whoever_reads_everybody_passes_over_the_erased(path: Path) -> None:
+async def test_whoever_reads_everybody_passes_over_the_erased(path: Where) -> None:
     async with opened(path) as store:
         event = await owe(store, 1, "alt_1")
         other = await owe(store, 2, "alt_2")
@@ -205,7 +204,7 @@ async def test_whoever_reads_everybody_passes_over_the_erased(path: Path) -> Non
 
 
 @pytest.mark.parametrize("who", ["per_" + "0" * 32, "per_unknown", ""])
-async def test_nobody_known_is_not_erased_and_nobody_is_erased_twice(path: Path, who: str) -> None:
+async def test_nobody_known_is_not_erased_and_nobody_is_erased_twice(path: Where, who: str) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         with pytest.raises(NobodyKnown):
@@ -218,7 +217,7 @@ async def test_nobody_known_is_not_erased_and_nobody_is_erased_twice(path: Path,
         assert len(entries(path)) == before
 
 
-async def test_another_worker_with_the_key_in_memory_does_not_open_them_either(path: Path) -> None:
+async def test_another_worker_with_the_key_in_memory_does_not_open_them_either(path: Where) -> None:
     async with opened(path) as store, opened(path, slot=1, slots=2) as other:
         event = await accepted(store, one_release(1))
         assert other.held(event.person).version == 0  # takes the key into memory

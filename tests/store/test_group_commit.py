@@ -20,6 +20,7 @@ from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
 from tests.store.stores import (
     LOG_KEY,
+    Where,
     body,
     checkpoints,
     column,
@@ -65,12 +66,7 @@ async def together(store: Store, units: Sequence[Unit[object]]) -> Sequence[obje
     return await asyncio.gather(*rest, return_exceptions=True)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
-
-
-async def test_units_that_arrive_together_share_one_transaction(path: Path) -> None:
+async def test_units_that_arrive_together_share_one_transaction(path: Where) -> None:
     async with opened(path) as store:
         bodies = [body() for _ in range(100)]
         await together(store, [logging(one) for one in bodies])
@@ -80,7 +76,7 @@ async def test_units_that_arrive_together_share_one_transaction(path: Path) -> N
 
 
 async def test_entries_stand_in_the_order_of_submission_and_results_go_to_who_asked(
-    path: Path,
+    path: Where,
 ) -> None:
     async with opened(path) as store:
         units = [logging(*(body(str(n)) for _ in range(n % 4))) for n in range(40)]
@@ -91,7 +87,7 @@ async def test_entries_stand_in_the_order_of_submission_and_results_go_to_who_as
         assert len(numbers) == sum(n % 4 for n in range(40))
 
 
-async def test_more_units_than_one_batch_takes_all_commit(path: Path) -> None:
+async def test_more_units_than_one_batch_takes_all_commit(path: Where) -> None:
     async with opened(path) as store:
         await together(store, [logging(body()) for _ in range(MAX_BATCH + 3)])
         assert [verify_checkpoint(one, [VERIFIER]).size for one in checkpoints(path)] == [
@@ -100,7 +96,7 @@ async def test_more_units_than_one_batch_takes_all_commit(path: Path) -> None:
         ]
 
 
-async def test_a_failing_unit_is_rolled_back_alone(path: Path) -> None:
+async def test_a_failing_unit_is_rolled_back_alone(path: Where) -> None:
     async with opened(path) as store:
         before, after = body("before"), body("after")
         results = await together(
@@ -114,7 +110,7 @@ async def test_a_failing_unit_is_rolled_back_alone(path: Path) -> None:
         assert entries(path) == [before, after]
 
 
-async def test_a_unit_without_entries_signs_no_checkpoint(path: Path) -> None:
+async def test_a_unit_without_entries_signs_no_checkpoint(path: Where) -> None:
     async with opened(path) as store:
         await store.commit(setting("unit-1", ""))
         assert column(path, SETTINGS) == ["unit-1"]
@@ -122,7 +118,7 @@ async def test_a_unit_without_entries_signs_no_checkpoint(path: Path) -> None:
         assert column(path, "SELECT size FROM log_head") == []
 
 
-async def test_a_result_is_given_only_when_others_can_read_it(path: Path) -> None:
+async def test_a_result_is_given_only_when_others_can_read_it(path: Where) -> None:
     async with opened(path) as store:
         for number in range(20):
             await store.commit(setting(f"unit-{number:02}", "", [body()]))
@@ -130,7 +126,7 @@ async def test_a_result_is_given_only_when_others_can_read_it(path: Path) -> Non
 
 
 async def test_rows_that_carry_proofs_commit_with_the_checkpoint_they_prove_against(
-    path: Path,
+    path: Where,
 ) -> None:
     mine = [body("mine") for _ in range(3)]
 
@@ -154,7 +150,7 @@ async def test_rows_that_carry_proofs_commit_with_the_checkpoint_they_prove_agai
             assert proven.checkpoint == note
 
 
-async def test_a_unit_whose_rows_cannot_carry_their_proofs_fails_alone(path: Path) -> None:
+async def test_a_unit_whose_rows_cannot_carry_their_proofs_fails_alone(path: Where) -> None:
     def unit(_connection: Connection) -> Staged[None]:
         def finish(_connection: Connection, _first: int, _prove: Proofs) -> None:
             raise Refused
@@ -172,7 +168,7 @@ async def test_a_unit_whose_rows_cannot_carry_their_proofs_fails_alone(path: Pat
     assert len(checkpoints(path)) == 1
 
 
-async def test_who_stops_waiting_takes_nothing_back_and_disturbs_nobody(path: Path) -> None:
+async def test_who_stops_waiting_takes_nothing_back_and_disturbs_nobody(path: Where) -> None:
     async with opened(path) as store:
         gone, stays = body("gone"), body("stays")
         waiter = asyncio.ensure_future(store.commit(logging(gone)))
@@ -185,7 +181,7 @@ async def test_who_stops_waiting_takes_nothing_back_and_disturbs_nobody(path: Pa
         assert await store.commit(logging(body())) == 1
 
 
-async def test_what_is_queued_when_the_store_closes_is_committed(path: Path) -> None:
+async def test_what_is_queued_when_the_store_closes_is_committed(path: Where) -> None:
     async with opened(path) as store:
         waiting = [asyncio.ensure_future(store.commit(logging(body()))) for _ in range(50)]
         await asyncio.sleep(0)
@@ -193,13 +189,13 @@ async def test_what_is_queued_when_the_store_closes_is_committed(path: Path) -> 
     assert len(entries(path)) == 50
 
 
-async def test_a_store_locked_by_another_fails_its_requests_and_no_more(path: Path) -> None:
-    sqlite.create(path)
+async def test_a_store_locked_by_another_fails_its_requests_and_no_more(file: Path) -> None:
+    sqlite.create(file)
     fatal: list[str] = []
-    connection = sqlite.open_writer(path)
+    connection = sqlite.open_writer(file)
     connection.set_busy_timeout(30)
     writer = GroupCommit(connection, lambda: [LOG_KEY], on_fatal=fatal.append)
-    other = sqlite.open_writer(path)
+    other = sqlite.open_writer(file)
     try:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable):
@@ -210,7 +206,7 @@ async def test_a_store_locked_by_another_fails_its_requests_and_no_more(path: Pa
     finally:
         await writer.close()
         other.close()
-    assert len(entries(path)) == 1
+    assert len(entries(file)) == 1
 
 
 UNITS = st.lists(st.one_of(st.none(), st.integers(0, 5)), min_size=1, max_size=30)
@@ -227,7 +223,7 @@ def test_the_log_is_the_entries_of_the_units_that_held_in_order(sizes: list[int 
     ]
     expected = [one for bodies in planned for one in bodies]
 
-    async def run(path: Path) -> None:
+    async def run(path: Where) -> None:
         async with opened(path) as store:
             await together(store, units)
 

@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from gateway.model.disclosure import Message
 from gateway.model.event import Event
@@ -15,12 +12,7 @@ from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.store import Store
 from tests.store.owing import MINUTE, decided, disclosure, final
-from tests.store.stores import NOW, accepted, body, column, edit, one_release, opened
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
+from tests.store.stores import NOW, Where, accepted, body, column, edit, one_release, opened
 
 
 async def commit(store: Store, made: Decided) -> str:
@@ -55,7 +47,7 @@ def standing(store: Store, person: PersonRef) -> set[str]:
     return {one.id for one in history.standing(history.alerts_about(store.reader, person))}
 
 
-async def test_the_newest_alert_to_each_recipient_stands_unless_it_is_a_recall(path: Path) -> None:
+async def test_the_newest_alert_to_each_recipient_stands_unless_it_is_a_recall(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         await tell(store, event, ("alt_1", "police", "NOTIFY"), ("alt_2", "housing", "NOTIFY"))
@@ -70,7 +62,7 @@ async def test_the_newest_alert_to_each_recipient_stands_unless_it_is_a_recall(p
         assert standing(store, event.person) == {"alt_3"}
 
 
-async def test_an_alert_withheld_before_any_attempt_was_told_to_nobody(path: Path) -> None:
+async def test_an_alert_withheld_before_any_attempt_was_told_to_nobody(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         await tell(store, event, ("alt_1", "police", "NOTIFY"), ("alt_2", "housing", "NOTIFY"))
@@ -81,7 +73,7 @@ async def test_an_alert_withheld_before_any_attempt_was_told_to_nobody(path: Pat
         assert standing(store, event.person) == {"alt_2"}
 
 
-async def test_alerts_of_merged_records_are_the_persons_and_part_with_them(path: Path) -> None:
+async def test_alerts_of_merged_records_are_the_persons_and_part_with_them(path: Where) -> None:
     async with opened(path) as store:
         one, two = [await accepted(store, one_release(number)) for number in (1, 2)]
         await tell(store, one, ("alt_1", "police", "NOTIFY"))
@@ -98,7 +90,7 @@ async def test_alerts_of_merged_records_are_the_persons_and_part_with_them(path:
         assert store.held_for(two).person.ref == two.person
 
 
-async def test_a_held_event_comes_back_when_its_hold_has_ended(path: Path) -> None:
+async def test_a_held_event_comes_back_when_its_hold_has_ended(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         await store.commit(hold(event.ref, NOW + MINUTE))
@@ -109,7 +101,7 @@ async def test_a_held_event_comes_back_when_its_hold_has_ended(path: Path) -> No
         assert store.undecided(limit=9, now=NOW + MINUTE) == ([], [])
 
 
-async def test_what_the_command_line_inserts_is_some_workers(path: Path) -> None:
+async def test_what_the_command_line_inserts_is_some_workers(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         edit(path, "UPDATE event SET slot = -1")
@@ -119,7 +111,7 @@ async def test_what_the_command_line_inserts_is_some_workers(path: Path) -> None
             assert len(store.undecided(limit=9)[0]) == found
 
 
-async def test_a_revision_of_what_has_changed_meanwhile_changes_nothing(path: Path) -> None:
+async def test_a_revision_of_what_has_changed_meanwhile_changes_nothing(path: Where) -> None:
     async with opened(path) as store:
         first = await accepted(store, one_release(1))
         await tell(store, first, ("alt_1", "police", "NOTIFY"))
@@ -144,7 +136,7 @@ async def test_a_revision_of_what_has_changed_meanwhile_changes_nothing(path: Pa
         assert column(path, "SELECT state || ' ' || reason FROM outbox") == ["withheld superseded"]
 
 
-async def test_an_attempt_under_way_when_its_row_is_withheld_is_still_recorded(path: Path) -> None:
+async def test_an_attempt_under_way_when_its_row_is_withheld_is_still_recorded(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         await tell(store, event, ("alt_1", "police", "NOTIFY"), ("alt_2", "housing", "NOTIFY"))

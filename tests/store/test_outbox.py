@@ -1,9 +1,6 @@
 """The outbox: what is due and in which order, what an attempt leaves, what is set aside."""
 
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from gateway.model.ids import EndpointId
 from gateway.store import outbox
@@ -22,6 +19,7 @@ from tests.store.owing import (
 )
 from tests.store.stores import (
     NOW,
+    Where,
     accepted,
     body,
     column,
@@ -36,12 +34,7 @@ from tests.store.stores import (
 ELSEWHERE = Way(endpoint="probation/webhook")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
-
-
-async def test_what_is_due_comes_urgent_first_and_then_oldest_first(path: Path) -> None:
+async def test_what_is_due_comes_urgent_first_and_then_oldest_first(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_second", minute=2)
         await owe(store, 2, "alt_first", minute=1)
@@ -51,7 +44,7 @@ async def test_what_is_due_comes_urgent_first_and_then_oldest_first(path: Path) 
         assert alerts(due(store, minute=2)) == ["alt_first", "alt_second"], "not before its time"
 
 
-async def test_each_endpoint_is_asked_for_its_own(path: Path) -> None:
+async def test_each_endpoint_is_asked_for_its_own(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1")
         await owe(store, 1, "alt_2", ELSEWHERE)
@@ -64,7 +57,7 @@ async def test_each_endpoint_is_asked_for_its_own(path: Path) -> None:
         assert alerts(due(store, limit=1)) == ["alt_1"], "no more than there is room for"
 
 
-async def test_a_routine_alert_waits_for_an_older_one_that_was_deferred(path: Path) -> None:
+async def test_a_routine_alert_waits_for_an_older_one_that_was_deferred(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_older", minute=1)
         await owe(store, 1, "alt_newer", minute=2)
@@ -81,7 +74,7 @@ async def test_a_routine_alert_waits_for_an_older_one_that_was_deferred(path: Pa
         assert alerts(due(store)) == ["alt_urgent", "alt_newer", "alt_about_another"]
 
 
-async def test_what_waits_for_its_hour_keeps_nothing_back(path: Path) -> None:
+async def test_what_waits_for_its_hour_keeps_nothing_back(path: Where) -> None:
     async with opened(path) as store:
         morning = NOW + 600 * MINUTE
         await owe(store, 1, "alt_quiet", Way(not_before=morning), minute=1)
@@ -95,7 +88,7 @@ async def test_what_waits_for_its_hour_keeps_nothing_back(path: Path) -> None:
         assert alerts(due(store, minute=601)) == ["alt_digest"], "the digest is of all persons"
 
 
-async def test_a_row_just_committed_asks_whether_an_older_one_is_owed(path: Path) -> None:
+async def test_a_row_just_committed_asks_whether_an_older_one_is_owed(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_older", minute=1)
         await owe(store, 1, "alt_newer", minute=2)
@@ -108,7 +101,7 @@ async def test_a_row_just_committed_asks_whether_an_older_one_is_owed(path: Path
         assert not owed.owes_older(other, ())
 
 
-async def test_another_workers_older_alert_comes_first(path: Path) -> None:
+async def test_another_workers_older_alert_comes_first(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_older", minute=1, slot=0)
         await owe(store, 1, "alt_newer", minute=2, slot=1)
@@ -118,7 +111,7 @@ async def test_another_workers_older_alert_comes_first(path: Path) -> None:
         assert alerts(due(store, slot=1, slots=2)) == ["alt_newer"]
 
 
-async def test_what_was_owed_for_too_long_is_found(path: Path) -> None:
+async def test_what_was_owed_for_too_long_is_found(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_old", minute=0)
         await owe(store, 2, "alt_new", minute=50)
@@ -127,7 +120,7 @@ async def test_what_was_owed_for_too_long_is_found(path: Path) -> None:
         assert alerts(list(found)) == ["alt_old"]
 
 
-async def test_every_row_belongs_to_one_worker_whatever_their_number(path: Path) -> None:
+async def test_every_row_belongs_to_one_worker_whatever_their_number(path: Where) -> None:
     async with opened(path) as store:
         for number in range(6):
             await owe(store, number, f"alt_{number}", slot=number)
@@ -138,7 +131,7 @@ async def test_every_row_belongs_to_one_worker_whatever_their_number(path: Path)
             ]
 
 
-async def test_an_outcome_is_stored_with_its_entry_and_takes_the_row_out(path: Path) -> None:
+async def test_an_outcome_is_stored_with_its_entry_and_takes_the_row_out(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1")
         (row,) = due(store)
@@ -150,7 +143,7 @@ async def test_an_outcome_is_stored_with_its_entry_and_takes_the_row_out(path: P
     assert column(path, "SELECT reason FROM outbox") == ["http-410"]
 
 
-async def test_a_final_state_is_never_left_again(path: Path) -> None:
+async def test_a_final_state_is_never_left_again(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1")
         (row,) = due(store)
@@ -160,7 +153,7 @@ async def test_a_final_state_is_never_left_again(path: Path) -> None:
         assert column(path, "SELECT attempts FROM outbox") == [1]
 
 
-async def test_a_deferred_row_keeps_what_the_next_attempt_needs(path: Path) -> None:
+async def test_a_deferred_row_keeps_what_the_next_attempt_needs(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1")
         (row,) = due(store)
@@ -172,7 +165,7 @@ async def test_a_deferred_row_keeps_what_the_next_attempt_needs(path: Path) -> N
     assert again == replace(row, attempts=1, outcome_unknown=True, next_at=later)
 
 
-async def test_a_decision_is_committed_once(path: Path) -> None:
+async def test_a_decision_is_committed_once(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         first = await store.commit(final(decided(event, disclosure(event, "alt_1"))))
@@ -183,7 +176,7 @@ async def test_a_decision_is_committed_once(path: Path) -> None:
     assert len(entries(path)) == 2
 
 
-async def test_a_decision_made_on_old_facts_changes_nothing(path: Path) -> None:
+async def test_a_decision_made_on_old_facts_changes_nothing(path: Where) -> None:
     async with opened(path) as store:
         one = await accepted(store, one_release(1, id="own-1"))
         two = await accepted(store, one_release(1, id="own-2"))
@@ -198,7 +191,7 @@ async def test_a_decision_made_on_old_facts_changes_nothing(path: Path) -> None:
 
 
 async def test_an_event_is_set_aside_after_so_many_failures_and_the_others_go_on(
-    path: Path,
+    path: Where,
 ) -> None:
     async with opened(path) as store:
         poison = await accepted(store, one_release(1))
@@ -214,7 +207,7 @@ async def test_an_event_is_set_aside_after_so_many_failures_and_the_others_go_on
     assert sealed, "its bytes stay, for a human"
 
 
-async def test_a_decided_event_is_never_set_aside(path: Path) -> None:
+async def test_a_decided_event_is_never_set_aside(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         await store.commit(final(decided(event)))
@@ -223,7 +216,7 @@ async def test_a_decided_event_is_never_set_aside(path: Path) -> None:
     assert not any(b"aside" in one for one in entries(path))
 
 
-async def test_failures_are_counted_over_restarts(path: Path) -> None:
+async def test_failures_are_counted_over_restarts(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         assert not await set_aside(store, event, body("aside"), after=2)
@@ -231,7 +224,7 @@ async def test_failures_are_counted_over_restarts(path: Path) -> None:
         assert await set_aside(store, event, body("aside"), after=2)
 
 
-async def test_a_decision_against_an_older_directory_changes_nothing(path: Path) -> None:
+async def test_a_decision_against_an_older_directory_changes_nothing(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         made = decided(event, disclosure(event, "alt_1"))

@@ -1,23 +1,16 @@
 """Who is who, in the store: identifiers meet when stated together, and a conflict never merges."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import orjson
-import pytest
 
 from gateway.model.identifiers import check_nhs_number
-from tests.store.stores import about, accepted, column, entries, opened
+from tests.store.stores import Where, about, accepted, column, entries, opened
 
 NOMS, CRN, OTHER_NOMS, OTHER_CRN = "Z0101ZZ", "Z000101", "Z0202ZZ", "Z000202"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
-
-
-def logged(path: Path, op: str) -> list[dict[str, object]]:
+def logged(path: Where, op: str) -> list[dict[str, object]]:
     return [one for one in map(orjson.loads, entries(path)) if one["op"] == op]
 
 
@@ -33,7 +26,7 @@ def nhs_numbers() -> Iterator[str]:
 NHS_NUMBER, OTHER_NHS_NUMBER = list(nhs_numbers())[3:5]
 
 
-async def test_one_identifier_names_one_person_over_all_events(path: Path) -> None:
+async def test_one_identifier_names_one_person_over_all_events(path: Where) -> None:
     async with opened(path) as store:
         first = await accepted(store, about({"noms": NOMS}, id_="a"))
         second = await accepted(store, about({"noms": NOMS}, id_="b"))
@@ -43,7 +36,7 @@ async def test_one_identifier_names_one_person_over_all_events(path: Path) -> No
 
 
 async def test_identifiers_stated_together_meet_in_one_person_and_the_log_says_so(
-    path: Path,
+    path: Where,
 ) -> None:
     async with opened(path) as store:
         prison = await accepted(store, about({"noms": NOMS}, id_="a"))
@@ -58,7 +51,7 @@ async def test_identifiers_stated_together_meet_in_one_person_and_the_log_says_s
     assert combination["event"] == joint.ref
 
 
-async def test_two_persons_are_never_merged_by_an_event_that_names_both(path: Path) -> None:
+async def test_two_persons_are_never_merged_by_an_event_that_names_both(path: Where) -> None:
     async with opened(path) as store:
         one = await accepted(store, about({"noms": NOMS}, id_="a"))
         two = await accepted(store, about({"crn": CRN}, id_="b"), organisation_class="probation")
@@ -77,7 +70,7 @@ async def test_two_persons_are_never_merged_by_an_event_that_names_both(path: Pa
     assert logged(path, "combination") == []
 
 
-async def test_a_conflict_links_nothing_new_either(path: Path) -> None:
+async def test_a_conflict_links_nothing_new_either(path: Where) -> None:
     async with opened(path) as store:
         await accepted(store, about({"noms": NOMS}, id_="a"))
         await accepted(store, about({"crn": CRN}, id_="b"))
@@ -89,7 +82,7 @@ async def test_a_conflict_links_nothing_new_either(path: Path) -> None:
     assert later.person in persons
 
 
-async def test_an_nhs_number_joins_records_only_once_it_is_traced(path: Path) -> None:
+async def test_an_nhs_number_joins_records_only_once_it_is_traced(path: Where) -> None:
     untraced = {"nhs_number": NHS_NUMBER, "nhs_number_status": "02"}
     traced = {"nhs_number": NHS_NUMBER, "nhs_number_status": "01"}
     async with opened(path) as store:
@@ -102,7 +95,7 @@ async def test_an_nhs_number_joins_records_only_once_it_is_traced(path: Path) ->
     assert [entry["code"] for entry in logged(path, "security")] == ["identifiers-conflict"]
 
 
-async def test_the_same_identifier_in_another_form_is_the_same_person(path: Path) -> None:
+async def test_the_same_identifier_in_another_form_is_the_same_person(path: Where) -> None:
     spaced = f"{NHS_NUMBER[:3]} {NHS_NUMBER[3:6]} {NHS_NUMBER[6:]}"
     async with opened(path) as store:
         one = await accepted(
@@ -117,7 +110,7 @@ async def test_the_same_identifier_in_another_form_is_the_same_person(path: Path
     assert one.person == two.person != three.person
 
 
-async def test_the_same_text_as_another_kind_of_identifier_is_another_person(path: Path) -> None:
+async def test_the_same_text_as_another_kind_of_identifier_is_another_person(path: Where) -> None:
     async with opened(path) as store:
         await accepted(store, about({"noms": NOMS}, id_="a"))
         await accepted(store, about({"crn": OTHER_CRN}, id_="b"))
@@ -126,7 +119,7 @@ async def test_the_same_text_as_another_kind_of_identifier_is_another_person(pat
     assert {len(mac) for mac in macs} == {32}
 
 
-async def test_events_of_one_batch_about_one_new_person_make_one_person(path: Path) -> None:
+async def test_events_of_one_batch_about_one_new_person_make_one_person(path: Where) -> None:
     from tests.store.stores import accept, posted
 
     async with opened(path) as store:

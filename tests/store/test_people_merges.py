@@ -23,7 +23,7 @@ from gateway.store.engine import Connection
 from gateway.store.merges import history, join, part, records, root
 from gateway.store.people import Act, NotPossible
 from gateway.store.store import Store
-from tests.store.stores import NOW, accept, column, entries, opened, posted
+from tests.store.stores import NOW, Where, accept, column, entries, opened, posted, stored
 from tests.store.test_people_recognised import combined, stating, told
 
 REFS = [PersonRef(f"per_{number}") for number in range(6)]
@@ -43,11 +43,6 @@ def act(store: Store, reason: str = "the same fingerprints") -> Act:
         now=NOW,
         today=NOW.date(),
     )
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
 
 
 # The forest alone
@@ -163,7 +158,7 @@ def folded(store: Store) -> list[Any]:
     return found
 
 
-async def lived(path: Path, events: list[Any], merges: dict[int, tuple[int, int]]) -> list[Any]:
+async def lived(path: Where, events: list[Any], merges: dict[int, tuple[int, int]]) -> list[Any]:
     """Accept events, merging before some of them; undo all merges in the end; fold each record."""
     async with opened(path) as store:
         for number, event in enumerate(events):
@@ -204,7 +199,7 @@ def test_replay_after_merges_and_their_undoing_is_replay_without_them(
     assert through == plain
 
 
-async def test_while_merged_the_facts_of_both_are_one_persons(path: Path) -> None:
+async def test_while_merged_the_facts_of_both_are_one_persons(path: Where) -> None:
     async with opened(path) as store:
         await told(store, happened(1, 0, {"mappa": {"category": 2}}, 0))
         await told(store, happened(2, 1, {"custody": {"prison": "EXJ"}}, 1))
@@ -224,7 +219,7 @@ async def two(store: Store) -> Iterator[PersonRef]:
     return iter((first.person, second.person))
 
 
-async def test_a_person_merges_and_unmerges_and_each_is_an_event_and_an_entry(path: Path) -> None:
+async def test_a_person_merges_and_unmerges_and_each_is_an_event_and_an_entry(path: Where) -> None:
     async with opened(path) as store:
         one, other = await two(store)
         event = await store.commit(people.merge(one, other, act(store)))
@@ -245,11 +240,11 @@ async def test_a_person_merges_and_unmerges_and_each_is_an_event_and_an_entry(pa
         other, "registry-desk", "throughgate"
     )  # fmt: skip
     assert (second["separated"], second["event"]) == (other, undone)
-    plain = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    plain = stored(path)
     assert b"fingerprints" not in plain, "the reason is sealed"
 
 
-async def test_a_merge_makes_decisions_under_way_about_either_be_made_again(path: Path) -> None:
+async def test_a_merge_makes_decisions_under_way_about_either_be_made_again(path: Where) -> None:
     async with opened(path) as store:
         one, other = await two(store)
         before = [store.held(ref).version for ref in (one, other)]
@@ -258,7 +253,7 @@ async def test_a_merge_makes_decisions_under_way_about_either_be_made_again(path
     assert all(new > old for new, old in zip(after, before, strict=True))
 
 
-async def test_what_a_person_parted_no_agency_joins_again(path: Path) -> None:
+async def test_what_a_person_parted_no_agency_joins_again(path: Where) -> None:
     async with opened(path) as store:
         one, other = await two(store)
         await merged(store, 1, (0, 1))
@@ -271,7 +266,7 @@ async def test_what_a_person_parted_no_agency_joins_again(path: Path) -> None:
         assert root(store.reader, other) == one, "a person may"
 
 
-async def test_what_an_agency_parted_it_may_join_again(path: Path) -> None:
+async def test_what_an_agency_parted_it_may_join_again(path: Where) -> None:
     async with opened(path) as store:
         one, other = await two(store)
         await merged(store, 1, (0, 1))
@@ -280,7 +275,7 @@ async def test_what_an_agency_parted_it_may_join_again(path: Path) -> None:
         assert root(store.reader, other) == one
 
 
-async def test_what_cannot_be_merged_or_parted_is_refused_and_changes_nothing(path: Path) -> None:
+async def test_what_cannot_be_merged_or_parted_is_refused_and_changes_nothing(path: Where) -> None:
     async with opened(path) as store:
         one, other = await two(store)
         before = entries(path)
@@ -294,7 +289,7 @@ async def test_what_cannot_be_merged_or_parted_is_refused_and_changes_nothing(pa
         assert entries(path) == before
 
 
-async def test_a_person_links_and_unlinks_an_identifier(path: Path) -> None:
+async def test_a_person_links_and_unlinks_an_identifier(path: Where) -> None:
     async with opened(path) as store:
         one, other = await two(store)
         await store.commit(people.link(one, "crn", CRN.lower(), act(store)))
@@ -313,7 +308,7 @@ async def test_a_person_links_and_unlinks_an_identifier(path: Path) -> None:
     assert CRN not in str(orjson.dumps([linked, unlinked]))
 
 
-async def test_a_number_that_fails_its_check_is_linked_to_nobody(path: Path) -> None:
+async def test_a_number_that_fails_its_check_is_linked_to_nobody(path: Where) -> None:
     async with opened(path) as store:
         one, _ = await two(store)
         for kind, text in (("nhs_number", "3333333333"), ("pnc", "2001/0171310S"), ("x", "Y")):

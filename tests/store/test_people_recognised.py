@@ -1,6 +1,5 @@
 """Who is meant: four agencies meet in one person, and nothing doubtful joins anybody."""
 
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,7 +11,7 @@ from gateway.store.acceptance import CorrectsUnknown
 from gateway.store.people import find, history, records
 from gateway.store.store import Store
 from gateway.store.tasks import Task, open_tasks
-from tests.store.stores import NOW, about, accept, column, entries, opened, posted
+from tests.store.stores import NOW, Where, about, accept, column, entries, opened, posted, stored
 from tests.store.test_people import NHS_NUMBER, OTHER_NHS_NUMBER
 
 NOMS, OTHER_NOMS, CRN, OTHER_CRN = "Z0301ZZ", "Z0302ZZ", "Z000301", "Z000302"
@@ -20,11 +19,6 @@ PNC, CRO = "2002/0073319Z", "065656/91H"
 TRACED = {"nhs_number": NHS_NUMBER, "nhs_number_status": "01"}
 BORN, BORN_OTHERWISE = "1980-04-01", "1980-01-04"
 FAMILY = "Example-Marlowe"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
 
 
 def stating(
@@ -45,7 +39,7 @@ def stating(
 
 async def told(store: Store, event: dict[str, Any], sender: str = "prison") -> Event:
     """Accept an event and return it, whatever the gateway states because of it."""
-    number = len(column(store.path, "SELECT 1 FROM receipt"))
+    number = len(column(store.place, "SELECT 1 FROM receipt"))
     request = posted(event, message_id=f"told-{number}")
     return (await accept(store, request, organisation_class=sender)).new[0]
 
@@ -58,12 +52,12 @@ def kinds(store: Store) -> list[str]:
     return [one.kind for one in tasks(store)]
 
 
-def combined(path: Path) -> list[dict[str, Any]]:
+def combined(path: Where) -> list[dict[str, Any]]:
     found = map(orjson.loads, entries(path))
     return [one for one in found if one["op"] == "combination"]
 
 
-async def test_four_agencies_meet_in_one_person_once_each_link_is_asserted(path: Path) -> None:
+async def test_four_agencies_meet_in_one_person_once_each_link_is_asserted(path: Where) -> None:
     async with opened(path) as store:
         prison = await told(store, stating({"noms": NOMS}, "a", born=BORN))
         links = [
@@ -85,7 +79,7 @@ async def test_four_agencies_meet_in_one_person_once_each_link_is_asserted(path:
 
 
 async def test_another_date_of_birth_from_the_numbers_own_keeper_stays_and_links_nothing(
-    path: Path,
+    path: Where,
 ) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a", born=BORN))
@@ -103,7 +97,7 @@ async def test_another_date_of_birth_from_the_numbers_own_keeper_stays_and_links
 
 
 async def test_another_date_of_birth_with_an_own_number_nobody_knows_makes_a_new_person(
-    path: Path,
+    path: Where,
 ) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a", born=BORN))
@@ -119,7 +113,7 @@ async def test_another_date_of_birth_with_an_own_number_nobody_knows_makes_a_new
 
 
 async def test_who_keeps_no_numbers_and_states_another_birth_is_set_apart_in_one_place(
-    path: Path,
+    path: Where,
 ) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a", born=BORN))
@@ -130,7 +124,7 @@ async def test_who_keeps_no_numbers_and_states_another_birth_is_set_apart_in_one
         assert kinds(store).count("date-of-birth-conflict") == 1
 
 
-async def test_a_date_of_birth_learnt_later_is_the_known_one_from_then_on(path: Path) -> None:
+async def test_a_date_of_birth_learnt_later_is_the_known_one_from_then_on(path: Where) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a"))
         await told(store, stating({"noms": NOMS}, "b", born=BORN))
@@ -139,7 +133,7 @@ async def test_a_date_of_birth_learnt_later_is_the_known_one_from_then_on(path: 
         assert kinds(store) == ["date-of-birth-conflict"]
 
 
-async def test_a_corrected_date_of_birth_becomes_the_known_one(path: Path) -> None:
+async def test_a_corrected_date_of_birth_becomes_the_known_one(path: Where) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a", born=BORN))
         fix = stating({}, "b", born=BORN_OTHERWISE, kind="event.corrected", corrects="a")
@@ -152,7 +146,7 @@ async def test_a_corrected_date_of_birth_becomes_the_known_one(path: Path) -> No
 
 @pytest.mark.parametrize("number", ["3333333333", "999 999 9999", "000-000-0000"])
 async def test_a_repeated_digit_costs_no_event_matches_nobody_and_asks_a_human(
-    path: Path, number: str
+    path: Where, number: str
 ) -> None:
     typed = {"nhs_number": number, "nhs_number_status": "01"}
     async with opened(path) as store:
@@ -165,7 +159,7 @@ async def test_a_repeated_digit_costs_no_event_matches_nobody_and_asks_a_human(
 
 
 async def test_an_untraced_number_of_somebody_else_asks_a_human_and_joins_nothing(
-    path: Path,
+    path: Where,
 ) -> None:
     untraced = TRACED | {"nhs_number_status": "02"}
     async with opened(path) as store:
@@ -180,7 +174,7 @@ async def test_an_untraced_number_of_somebody_else_asks_a_human_and_joins_nothin
         assert len(tasks(store)) == 1, "an untraced number nobody has is no question"
 
 
-async def test_an_untraced_number_alone_is_a_new_person_each_time(path: Path) -> None:
+async def test_an_untraced_number_alone_is_a_new_person_each_time(path: Where) -> None:
     untraced = {"nhs_number": NHS_NUMBER}
     async with opened(path) as store:
         one = await told(store, stating(untraced, "a"), "prison_healthcare")
@@ -190,7 +184,7 @@ async def test_an_untraced_number_alone_is_a_new_person_each_time(path: Path) ->
     assert column(path, "SELECT mac FROM person_identifier") == []
 
 
-async def test_the_same_name_and_birth_never_merge_and_ask_a_human(path: Path) -> None:
+async def test_the_same_name_and_birth_never_merge_and_ask_a_human(path: Where) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a", born=BORN))
         alike = stating({"crn": CRN}, "b", born=BORN, family=f" {FAMILY.upper()}")
@@ -205,7 +199,7 @@ async def test_the_same_name_and_birth_never_merge_and_ask_a_human(path: Path) -
         assert len(tasks(store)) == 1
 
 
-async def test_of_many_look_alikes_no_more_are_read_than_a_task_names(path: Path) -> None:
+async def test_of_many_look_alikes_no_more_are_read_than_a_task_names(path: Where) -> None:
     """A name and date everybody is given, such as 1 January, must not slow the gateway down."""
     async with opened(path) as store:
         for number in range(30):
@@ -215,7 +209,7 @@ async def test_of_many_look_alikes_no_more_are_read_than_a_task_names(path: Path
         assert [len(task.body["others"]) for task in found] == [*range(1, 11), *[10] * 19]
 
 
-async def test_a_conflict_of_identifiers_is_a_task_without_any_value(path: Path) -> None:
+async def test_a_conflict_of_identifiers_is_a_task_without_any_value(path: Where) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a"))
         two = await told(store, stating({"crn": CRN}, "b"), "probation")
@@ -225,12 +219,12 @@ async def test_a_conflict_of_identifiers_is_a_task_without_any_value(path: Path)
         assert task.body == {"identifiers": ["crn", "noms"], "others": [two.person]}
 
 
-async def test_nothing_of_a_person_is_plain_in_tasks_entries_or_columns(path: Path) -> None:
+async def test_nothing_of_a_person_is_plain_in_tasks_entries_or_columns(path: Where) -> None:
     async with opened(path) as store:
         await told(store, stating({"noms": NOMS}, "a", born=BORN))
         await told(store, stating({"noms": NOMS, "crn": CRN}, "b", born=BORN_OTHERWISE), "other")
         await told(store, stating({"crn": CRN, "nhs_number": "1" * 10}, "c", born=BORN), "other")
-    plain = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    plain = stored(path)
     for mark in (NOMS, CRN, FAMILY, FAMILY.casefold(), BORN, BORN_OTHERWISE, "1" * 10):
         assert mark.encode() not in plain
 
@@ -243,7 +237,7 @@ def merging(id_: str, *, kind: str = "person.merged", born: str | None = None) -
     return stating(identifiers, id_, kind=kind, born=born)
 
 
-async def test_a_merge_from_the_prison_makes_one_person_of_two_records(path: Path) -> None:
+async def test_a_merge_from_the_prison_makes_one_person_of_two_records(path: Where) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a"))
         two = await told(store, stating({"noms": OTHER_NOMS, "crn": CRN}, "b"))
@@ -263,7 +257,7 @@ async def test_a_merge_from_the_prison_makes_one_person_of_two_records(path: Pat
     assert column(path, f"SELECT person FROM event WHERE ref = '{under_old.ref}'") == [two.person]
 
 
-async def test_a_merge_with_a_number_nobody_had_makes_it_an_alias(path: Path) -> None:
+async def test_a_merge_with_a_number_nobody_had_makes_it_an_alias(path: Where) -> None:
     async with opened(path) as store:
         renamed = await told(store, stating({"noms": OTHER_NOMS}, "a"))
         merge = await told(store, merging("b"))
@@ -272,7 +266,7 @@ async def test_a_merge_with_a_number_nobody_had_makes_it_an_alias(path: Path) ->
         assert history(store.reader, renamed.person) == ()
 
 
-async def test_an_unmerge_from_the_prison_parts_them_and_looks_at_both_again(path: Path) -> None:
+async def test_an_unmerge_from_the_prison_parts_them_and_looks_at_both_again(path: Where) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a"))
         two = await told(store, stating({"noms": OTHER_NOMS}, "b"))
@@ -288,7 +282,7 @@ async def test_an_unmerge_from_the_prison_parts_them_and_looks_at_both_again(pat
     assert [one.get("separated") for one in combined(path)] == [None, two.person]
 
 
-async def test_a_link_asserted_of_two_records_merges_them_and_states_a_merge(path: Path) -> None:
+async def test_a_link_asserted_of_two_records_merges_them_and_states_a_merge(path: Where) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a"))
         two = await told(store, stating({"crn": CRN}, "b"), "probation")
@@ -304,7 +298,7 @@ async def test_a_link_asserted_of_two_records_merges_them_and_states_a_merge(pat
 
 @pytest.mark.parametrize("kind", ["person.linked", "person.merged"])
 async def test_two_dates_of_birth_are_never_merged_on_an_agencys_word(
-    path: Path, kind: str
+    path: Where, kind: str
 ) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a", born=BORN))
@@ -318,7 +312,7 @@ async def test_two_dates_of_birth_are_never_merged_on_an_agencys_word(
 # Corrections
 
 
-async def test_a_revision_is_about_whom_the_revised_event_is_and_says_which(path: Path) -> None:
+async def test_a_revision_is_about_whom_the_revised_event_is_and_says_which(path: Where) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a"))
         other = await told(store, stating({"noms": OTHER_NOMS}, "b"))
@@ -335,7 +329,7 @@ async def test_a_revision_is_about_whom_the_revised_event_is_and_says_which(path
     assert column(path, "SELECT corrects FROM event WHERE kind = 'event.retracted'") == [one.ref]
 
 
-async def test_a_revision_of_what_never_came_stores_nothing_of_its_request(path: Path) -> None:
+async def test_a_revision_of_what_never_came_stores_nothing_of_its_request(path: Where) -> None:
     async with opened(path) as store:
         await told(store, stating({"noms": NOMS}, "a"))
         before = entries(path)
@@ -357,7 +351,7 @@ async def test_a_revision_of_what_never_came_stores_nothing_of_its_request(path:
         assert second.corrects == first.ref
 
 
-async def test_an_event_about_someone_merged_is_about_the_one_person(path: Path) -> None:
+async def test_an_event_about_someone_merged_is_about_the_one_person(path: Where) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a"))
         await told(store, stating({"noms": OTHER_NOMS}, "b"))

@@ -1,7 +1,6 @@
 """Receipts of carriers: once, the first final one stands, unknown ones leave no trace."""
 
 from itertools import permutations
-from pathlib import Path
 from typing import Any, Literal
 
 import orjson
@@ -13,23 +12,18 @@ from gateway.model.party import ChannelName
 from gateway.store import outbox
 from gateway.store.store import Store
 from tests.store.owing import MINUTE, Way, attempted, due, owe
-from tests.store.stores import NOW, column, entries, opened
+from tests.store.stores import NOW, Where, column, entries, opened
 
 MAIL = Way(endpoint="police/email", channel="email", form="notice")
 LATER = NOW + 5 * MINUTE
 Said = Literal["delivered", "failed", "delayed"]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
-
-
 def receipt(state: Said, alert: str = "alt_1", channel: ChannelName = "email") -> Receipt:
     return Receipt(alert=AlertId(alert), channel=channel, state=state, code=f"dsn-{state}")
 
 
-def logged(path: Path) -> list[dict[str, Any]]:
+def logged(path: Where) -> list[dict[str, Any]]:
     found = [orjson.loads(one) for one in entries(path)]
     return [one for one in found if one["op"] == "receipt"]
 
@@ -38,7 +32,7 @@ async def accept(store: Store, endpoint: str = "police/email") -> None:
     await store.commit(outbox.record([attempted(row) for row in due(store, endpoint=endpoint)]))
 
 
-async def test_a_receipt_is_recorded_with_its_entry(path: Path) -> None:
+async def test_a_receipt_is_recorded_with_its_entry(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL)
         await accept(store)
@@ -51,7 +45,7 @@ async def test_a_receipt_is_recorded_with_its_entry(path: Path) -> None:
 
 
 @pytest.mark.parametrize("unknown", [receipt("failed", "alt_2"), receipt("failed", channel="sms")])
-async def test_a_receipt_of_nothing_of_ours_writes_nothing(path: Path, unknown: Receipt) -> None:
+async def test_a_receipt_of_nothing_of_ours_writes_nothing(path: Where, unknown: Receipt) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL)
         await accept(store)
@@ -63,7 +57,7 @@ async def test_a_receipt_of_nothing_of_ours_writes_nothing(path: Path, unknown: 
 
 @pytest.mark.parametrize("order", list(permutations(["delayed", "delivered", "failed"])))
 async def test_the_first_final_receipt_stands_and_repeats_are_nothing(
-    path: Path, order: tuple[Said, ...]
+    path: Where, order: tuple[Said, ...]
 ) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL)
@@ -77,7 +71,7 @@ async def test_the_first_final_receipt_stands_and_repeats_are_nothing(
     assert written == (["delayed", first] if order[0] == "delayed" else [first])
 
 
-async def test_a_delivered_receipt_settles_what_was_to_be_tried_again(path: Path) -> None:
+async def test_a_delivered_receipt_settles_what_was_to_be_tried_again(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL)
         (row,) = due(store, endpoint="police/email")
@@ -87,7 +81,7 @@ async def test_a_delivered_receipt_settles_what_was_to_be_tried_again(path: Path
         assert due(store, endpoint="police/email") == []
 
 
-async def test_a_bounce_quicker_than_its_attempt_is_recorded_still_counts(path: Path) -> None:
+async def test_a_bounce_quicker_than_its_attempt_is_recorded_still_counts(path: Where) -> None:
     async with opened(path) as store:
         later = Way(endpoint="police/sms", channel="sms", form="pointer", step=2)
         await owe(store, 1, "alt_1", MAIL, later)
@@ -97,7 +91,7 @@ async def test_a_bounce_quicker_than_its_attempt_is_recorded_still_counts(path: 
         assert len(due(store, endpoint="police/sms")) == 1
 
 
-async def test_a_digests_bounce_is_of_every_alert_in_it_and_of_no_other(path: Path) -> None:
+async def test_a_digests_bounce_is_of_every_alert_in_it_and_of_no_other(path: Where) -> None:
     async with opened(path) as store:
         together = Way(endpoint="police/email", channel="email", form="notice", digest=True)
         for number in range(3):

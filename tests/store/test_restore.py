@@ -1,34 +1,41 @@
 """The tree as it comes back from the database: at every shape, and when some of it is missing."""
 
-from pathlib import Path
-
 import pytest
 
 from gateway.disclosure_log import merkle
 from gateway.disclosure_log.checkpoint import verify_checkpoint
 from gateway.disclosure_log.merkle import EMPTY_ROOT, leaf_hash, root_of
-from gateway.store import sqlite
 from gateway.store.log_tree import restore_tree
+from gateway.store.place import placed
 from gateway.store.sqlite import StoreUnavailable
-from tests.store.stores import LOG_KEY, body, checkpoints, column, edit, entries, logging, opened
+from tests.store.stores import (
+    LOG_KEY,
+    Where,
+    body,
+    checkpoints,
+    column,
+    edit,
+    entries,
+    logging,
+    opened,
+)
 
 TILE = 256
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
+def blank(table: str, column: str, size: int, where: str = "") -> str:
+    return f"UPDATE {table} SET {column} = x'{'00' * size}' {where}"
 
 
-def leaves(path: Path) -> list[bytes]:
+def leaves(path: Where) -> list[bytes]:
     return [leaf_hash(one) for one in entries(path)]
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 255, 256, 257, 511, 512, 1000])
-async def test_a_log_reopened_at_any_size_goes_on_where_it_was(path: Path, size: int) -> None:
+async def test_a_log_reopened_at_any_size_goes_on_where_it_was(path: Where, size: int) -> None:
     async with opened(path) as store:
         await store.commit(logging(*(body() for _ in range(size))))
-    reader = sqlite.open_reader(path)
+    reader = placed(path).open_reader()
     tree = restore_tree(reader)
     assert tree.size == size
     assert tree.root() == (root_of(leaves(path)) if size else EMPTY_ROOT)
@@ -39,14 +46,14 @@ async def test_a_log_reopened_at_any_size_goes_on_where_it_was(path: Path, size:
     assert (newest.size, newest.root) == (size + 300, root_of(leaves(path)))
 
 
-async def test_a_log_of_more_than_two_levels_of_tiles_is_restored_whole(path: Path) -> None:
+async def test_a_log_of_more_than_two_levels_of_tiles_is_restored_whole(path: Where) -> None:
     size = TILE * TILE + 3 * TILE + 17  # past 65,536: a full tile of the second level
     async with opened(path) as store:
         for first in range(0, size, 20_000):
             count = min(20_000, size - first)
             await store.commit(logging(*(b'{"n":%d}' % n for n in range(first, first + count))))
     hashes = leaves(path)
-    reader = sqlite.open_reader(path)
+    reader = placed(path).open_reader()
     tree = restore_tree(reader)
     root = root_of(hashes)
     assert (tree.size, tree.root()) == (size, root)
@@ -67,12 +74,12 @@ async def test_a_log_of_more_than_two_levels_of_tiles_is_restored_whole(path: Pa
     assert newest.root == root_of(leaves(path))
 
 
-async def grown(path: Path, size: int) -> None:
+async def grown(path: Where, size: int) -> None:
     async with opened(path) as store:
         await store.commit(logging(*(body() for _ in range(size))))
 
 
-async def refused(path: Path) -> str:
+async def refused(path: Where) -> str:
     """Open the damaged log and append to it; return the code of the refusal."""
     fatal: list[str] = []
     with pytest.raises(StoreUnavailable) as caught:
@@ -87,17 +94,17 @@ async def refused(path: Path) -> str:
         pytest.param("DELETE FROM log_entry WHERE idx = 599", id="last entry deleted"),
         pytest.param("DELETE FROM log_entry WHERE idx = 520", id="late entry deleted"),
         pytest.param("DELETE FROM log_tile WHERE idx = 1", id="tile deleted"),
-        pytest.param("UPDATE log_tile SET hashes = zeroblob(8191) WHERE idx = 1", id="tile cut"),
-        pytest.param("UPDATE log_tile SET hashes = zeroblob(8192) WHERE idx = 0", id="tile blank"),
-        pytest.param("UPDATE log_entry SET leaf = zeroblob(32) WHERE idx = 599", id="leaf blank"),
-        pytest.param("UPDATE log_head SET root = zeroblob(32)", id="root blank"),
+        pytest.param(blank("log_tile", "hashes", 8191, "WHERE idx = 1"), id="tile cut"),
+        pytest.param(blank("log_tile", "hashes", 8192, "WHERE idx = 0"), id="tile blank"),
+        pytest.param(blank("log_entry", "leaf", 32, "WHERE idx = 599"), id="leaf blank"),
+        pytest.param(blank("log_head", "root", 32), id="root blank"),
         pytest.param("UPDATE log_head SET size = 599", id="head set back"),
         pytest.param("UPDATE log_head SET size = 601", id="head set forward"),
         pytest.param("DELETE FROM log_head", id="head deleted"),
     ],
 )
 async def test_a_log_that_does_not_add_up_is_refused_and_nothing_more_is_signed(
-    path: Path, damage: str
+    path: Where, damage: str
 ) -> None:
     await grown(path, 600)
     notes = checkpoints(path)
@@ -110,14 +117,14 @@ async def test_a_log_that_does_not_add_up_is_refused_and_nothing_more_is_signed(
     "damage",
     [
         "DELETE FROM log_entry WHERE idx = 599",
-        "UPDATE log_tile SET hashes = zeroblob(8192) WHERE idx = 0",
-        "UPDATE log_head SET root = zeroblob(32)",
+        blank("log_tile", "hashes", 8192, "WHERE idx = 0"),
+        blank("log_head", "root", 32),
         "UPDATE log_head SET size = 599",
         "DELETE FROM log_head",
     ],
 )
 async def test_a_log_that_does_not_add_up_is_refused_at_opening_before_anything_is_accepted(
-    path: Path, damage: str
+    path: Where, damage: str
 ) -> None:
     await grown(path, 600)
     edit(path, damage)

@@ -74,7 +74,7 @@ def _unwraps(key: RootKey, context: bytes, wrapped: bytes) -> bool:
 async def rotate(store: Store, *, limit: int, at_most: int | None = None) -> int:
     """Rotate, or stop after so many batches; return how many there were."""
     done = 0
-    reader = sqlite.open_reader(store.path)
+    reader = store.place.open_reader()
     try:
         for batch in rewrap.batches(reader, RING, limit=limit):
             if done == at_most:

@@ -18,6 +18,7 @@ from keys.problem import KeyProblem
 from tests.store.stores import (
     KEK,
     NOW,
+    Where,
     accepted,
     body,
     column,
@@ -32,11 +33,6 @@ from tests.support.events import MARK, noms
 
 OTHER_KEK = RootKey(hashlib.sha256(b"another").digest())
 ROOT, OTHER_ROOT = bytes(32), bytes(range(32))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
 
 
 async def decide(store: Store, event: Event) -> None:
@@ -56,20 +52,20 @@ async def decide(store: Store, event: Event) -> None:
     assert (await store.commit(commit(decided, directory=lambda: None))).verdict == "committed"
 
 
-async def test_no_page_of_any_database_file_holds_what_an_event_said(path: Path) -> None:
-    async with opened(path) as store:
+async def test_no_page_of_any_database_file_holds_what_an_event_said(file: Path) -> None:
+    async with opened(file) as store:
         for number in range(30):
             await decide(store, await accepted(store, one_release(number)))
-        files = sorted(file.name for file in path.parent.iterdir())
+        files = sorted(file.name for file in file.parent.iterdir())
         assert files == ["throughgate.db", "throughgate.db-shm", "throughgate.db-wal"]
-        searched = b"".join(file.read_bytes() for file in path.parent.iterdir())
-    searched += path.read_bytes()  # closed: the write-ahead log is folded in
+        searched = b"".join(file.read_bytes() for file in file.parent.iterdir())
+    searched += file.read_bytes()  # closed: the write-ahead log is folded in
     assert len(searched) > 100_000
     for canary in (MARK, noms(7), "release-7", "SED_NO_LICENCE", "2026-04-20", "exampleshire"):
         assert canary.encode() not in searched, canary
 
 
-async def test_what_was_sealed_is_read_back_whole(path: Path) -> None:
+async def test_what_was_sealed_is_read_back_whole(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(3))
         await decide(store, event)
@@ -80,7 +76,7 @@ async def test_what_was_sealed_is_read_back_whole(path: Path) -> None:
     assert {name: group.members for name, group in facts.items()} == dict(event.groups)
 
 
-async def test_undecided_events_come_back_as_they_were_accepted(path: Path) -> None:
+async def test_undecided_events_come_back_as_they_were_accepted(path: Where) -> None:
     async with opened(path) as store:
         events = [await accepted(store, one_release(number)) for number in range(5)]
     async with opened(path) as store:
@@ -89,18 +85,18 @@ async def test_undecided_events_come_back_as_they_were_accepted(path: Path) -> N
 
 
 async def test_another_key_encryption_key_is_refused_before_anything_is_written(
-    path: Path,
+    file: Path,
 ) -> None:
-    async with opened(path) as store:
+    async with opened(file) as store:
         await accepted(store, one_release(1))
-    before = path.read_bytes(), entries(path)
+    before = file.read_bytes(), entries(file)
     with pytest.raises((StoreUnavailable, KeyProblem)):
-        async with opened(path, key=OTHER_KEK) as store:
+        async with opened(file, key=OTHER_KEK) as store:
             await accepted(store, one_release(2))
-    assert (path.read_bytes(), entries(path)) == before
+    assert (file.read_bytes(), entries(file)) == before
 
 
-async def test_another_log_key_signs_nothing(path: Path) -> None:
+async def test_another_log_key_signs_nothing(path: Where) -> None:
     """Two keys under one origin are two logs: a checkpoint by another key is refused at start."""
     async with opened(path) as store:
         await accepted(store, one_release(1))
@@ -111,7 +107,7 @@ async def test_another_log_key_signs_nothing(path: Path) -> None:
     assert entries(path) == before
 
 
-async def test_facts_moved_to_another_person_do_not_open(path: Path) -> None:
+async def test_facts_moved_to_another_person_do_not_open(path: Where) -> None:
     async with opened(path) as store:
         one, two = [await accepted(store, one_release(number)) for number in (1, 2)]
         await decide(store, one)
@@ -127,7 +123,7 @@ async def test_facts_moved_to_another_person_do_not_open(path: Path) -> None:
         assert store.held(one.person).person.facts
 
 
-async def test_a_data_key_moved_to_another_person_does_not_unwrap(path: Path) -> None:
+async def test_a_data_key_moved_to_another_person_does_not_unwrap(path: Where) -> None:
     async with opened(path) as store:
         one, two = [await accepted(store, one_release(number)) for number in (1, 2)]
         await decide(store, one)
@@ -146,12 +142,12 @@ async def test_a_data_key_moved_to_another_person_does_not_unwrap(path: Path) ->
 ALTERED = {
     "given to another person": "SET person = (SELECT person FROM event WHERE ref = :two)",
     "content of another row": "SET sealed = (SELECT sealed FROM event WHERE ref = :two)",
-    "content blanked": "SET sealed = zeroblob(100 + 0 * length(:two))",
+    "content blanked": "SET sealed = x'" + "00" * 100 + "'",
 }
 
 
 @pytest.mark.parametrize("alteration", ALTERED.values(), ids=ALTERED.keys())
-async def test_an_event_row_that_was_altered_does_not_open(path: Path, alteration: str) -> None:
+async def test_an_event_row_that_was_altered_does_not_open(path: Where, alteration: str) -> None:
     async with opened(path) as store:
         one, two = [await accepted(store, one_release(number)) for number in (1, 2)]
     edit(path, f"UPDATE event {alteration} WHERE ref = :one", {"one": one.ref, "two": two.ref})
@@ -164,17 +160,17 @@ async def test_an_event_row_that_was_altered_does_not_open(path: Path, alteratio
 
 
 async def test_a_row_that_does_not_open_does_not_keep_the_others_from_being_taken_up(
-    path: Path,
+    path: Where,
 ) -> None:
     """P15: one damaged event is for a human; those behind it are still owed."""
     async with opened(path) as store:
         events = [await accepted(store, one_release(number)) for number in range(3)]
-    edit(path, "UPDATE event SET sealed = zeroblob(100) WHERE ref = ?", (events[0].ref,))
+    edit(path, "UPDATE event SET sealed = x'" + "00" * 100 + "' WHERE ref = ?", (events[0].ref,))
     async with opened(path) as store:
         assert {event.ref for event in undecided(store)} == {event.ref for event in events[1:]}
 
 
-async def test_what_is_sealed_for_a_row_opens_for_no_other(path: Path) -> None:
+async def test_what_is_sealed_for_a_row_opens_for_no_other(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         sealed = store.held(event.person).seal_alert(kept(event, "alt_1"))
@@ -185,7 +181,7 @@ async def test_what_is_sealed_for_a_row_opens_for_no_other(path: Path) -> None:
             key.open(sealed, b"alert:alt_2")
 
 
-async def test_the_same_content_is_never_sealed_to_the_same_bytes(path: Path) -> None:
+async def test_the_same_content_is_never_sealed_to_the_same_bytes(path: Where) -> None:
     async with opened(path) as store:
         event = await accepted(store, one_release(1))
         held = store.held(event.person)

@@ -1,7 +1,6 @@
 """Steps of an alert: when the next is turned to, and when it is not."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,18 +15,13 @@ from gateway.store.owed import Owed
 from gateway.store.steps import OutOfReach, turn_to_next
 from gateway.store.store import Store
 from tests.store.owing import MINUTE, Way, alerts, attempted, due, owe
-from tests.store.stores import NOW, column, entries, opened
+from tests.store.stores import NOW, Where, column, entries, opened
 
 HOOK = Way(endpoint="police/webhook", step=1)
 MAIL = Way(endpoint="police/email", channel="email", form="notice", step=1)
 TEXT = Way(endpoint="police/sms", channel="sms", form="pointer", step=2)
 DESK = Way(endpoint="police/desk", channel="email", form="notice", step=3)
 ALERT = AlertId("alt_1")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
 
 
 async def end(store: Store, way: Way, state: State, *, minute: float = 1) -> None:
@@ -49,12 +43,12 @@ def alert(store: Store) -> Mapping[str, Any]:
     )
 
 
-def escalations(path: Path) -> list[dict[str, Any]]:
+def escalations(path: Where) -> list[dict[str, Any]]:
     found = [orjson.loads(one) for one in entries(path)]
     return [one for one in found if one["op"] == "escalation"]
 
 
-async def test_a_later_step_waits_and_is_turned_to_when_the_first_has_failed(path: Path) -> None:
+async def test_a_later_step_waits_and_is_turned_to_when_the_first_has_failed(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK, MAIL, TEXT, DESK)
         assert states(store)["police/sms"] == "waiting"
@@ -78,7 +72,7 @@ async def test_a_later_step_waits_and_is_turned_to_when_the_first_has_failed(pat
     }  # fmt: skip
 
 
-async def test_the_attempts_entry_comes_before_what_followed_from_it(path: Path) -> None:
+async def test_the_attempts_entry_comes_before_what_followed_from_it(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK, TEXT)
         await end(store, HOOK, "dead")
@@ -87,7 +81,7 @@ async def test_the_attempts_entry_comes_before_what_followed_from_it(path: Path)
 
 @pytest.mark.parametrize("other", ["accepted", "pending"])
 async def test_a_failure_turns_to_nothing_while_another_way_worked_or_may(
-    path: Path, other: State
+    path: Where, other: State
 ) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK, MAIL, TEXT)
@@ -97,7 +91,7 @@ async def test_a_failure_turns_to_nothing_while_another_way_worked_or_may(
     assert escalations(path) == []
 
 
-async def test_nothing_is_turned_to_once_a_human_has_read_the_alert(path: Path) -> None:
+async def test_nothing_is_turned_to_once_a_human_has_read_the_alert(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK, TEXT)
         await store.commit(_sql("UPDATE alert SET collected_at = 1"))
@@ -105,7 +99,7 @@ async def test_nothing_is_turned_to_once_a_human_has_read_the_alert(path: Path) 
         assert states(store)["police/sms"] == "waiting"
 
 
-async def test_an_urgent_alert_does_not_wait_for_an_endpoint_out_of_reach(path: Path) -> None:
+async def test_an_urgent_alert_does_not_wait_for_an_endpoint_out_of_reach(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK, TEXT, urgent=True)
         police = EndpointId("police/webhook")
@@ -120,7 +114,7 @@ async def test_an_urgent_alert_does_not_wait_for_an_endpoint_out_of_reach(path: 
     assert len(escalations(path)) == 1
 
 
-async def test_a_routine_alert_waits_so_long_for_an_endpoint_out_of_reach(path: Path) -> None:
+async def test_a_routine_alert_waits_so_long_for_an_endpoint_out_of_reach(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK, TEXT)
         police = EndpointId("police/webhook")
@@ -132,7 +126,7 @@ async def test_a_routine_alert_waits_so_long_for_an_endpoint_out_of_reach(path: 
             assert alert(store)["rung"] == len(found)
 
 
-async def test_a_bounce_undoes_the_acceptance_and_the_next_step_is_turned_to(path: Path) -> None:
+async def test_a_bounce_undoes_the_acceptance_and_the_next_step_is_turned_to(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", MAIL, TEXT)
         await end(store, MAIL, "accepted")
@@ -142,7 +136,7 @@ async def test_a_bounce_undoes_the_acceptance_and_the_next_step_is_turned_to(pat
     assert len(escalations(path)) == 1
 
 
-async def test_a_bounce_turns_to_nothing_if_another_way_worked(path: Path) -> None:
+async def test_a_bounce_turns_to_nothing_if_another_way_worked(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK, MAIL, TEXT)
         await end(store, HOOK, "accepted")
@@ -152,7 +146,7 @@ async def test_a_bounce_turns_to_nothing_if_another_way_worked(path: Path) -> No
         assert states(store)["police/sms"] == "waiting"
 
 
-async def test_when_no_way_is_left_the_next_person_is_due_at_once(path: Path) -> None:
+async def test_when_no_way_is_left_the_next_person_is_due_at_once(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK, TEXT, answer=True)
         await end(store, HOOK, "dead")
@@ -162,7 +156,7 @@ async def test_when_no_way_is_left_the_next_person_is_due_at_once(path: Path) ->
         assert alert(store) == {"rung": 1, "answer_by": int(at.timestamp() * 1000)}
 
 
-async def test_an_alert_that_nobody_has_to_answer_is_not_lost_in_silence(path: Path) -> None:
+async def test_an_alert_that_nobody_has_to_answer_is_not_lost_in_silence(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK)
         assert alert(store)["answer_by"] is None
@@ -171,7 +165,7 @@ async def test_an_alert_that_nobody_has_to_answer_is_not_lost_in_silence(path: P
 
 
 @pytest.mark.parametrize("state", ["accepted", "pending"])
-async def test_an_alert_that_may_have_arrived_is_not_due_early(path: Path, state: State) -> None:
+async def test_an_alert_that_may_have_arrived_is_not_due_early(path: Where, state: State) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK, MAIL)
         await end(store, MAIL, state)
@@ -179,7 +173,7 @@ async def test_an_alert_that_may_have_arrived_is_not_due_early(path: Path, state
         assert alert(store)["answer_by"] is None
 
 
-async def test_silence_turns_to_a_step_once_and_not_before_its_quiet_hours_end(path: Path) -> None:
+async def test_silence_turns_to_a_step_once_and_not_before_its_quiet_hours_end(path: Where) -> None:
     async with opened(path) as store:
         morning = NOW + 30 * MINUTE
         await owe(store, 1, "alt_1", HOOK, Way(endpoint="police/sms", step=2, not_before=morning))
@@ -197,7 +191,7 @@ async def test_silence_turns_to_a_step_once_and_not_before_its_quiet_hours_end(p
         assert outbox.next_step(store.reader, ALERT) is None
 
 
-async def test_what_is_withheld_is_never_turned_to(path: Path) -> None:
+async def test_what_is_withheld_is_never_turned_to(path: Where) -> None:
     async with opened(path) as store:
         await owe(store, 1, "alt_1", HOOK, TEXT)
         (row,) = due(store)

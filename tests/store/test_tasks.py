@@ -1,7 +1,6 @@
 """Tasks: asked once, decided once by somebody with a reason, and never holding a value."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import orjson
 import pytest
@@ -11,16 +10,11 @@ from gateway.store import tasks
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.store import Store
 from gateway.store.tasks import NoSuchTask, Task
-from tests.store.stores import NOW, column, entries, opened
+from tests.store.stores import NOW, Where, column, entries, opened, stored
 from tests.store.test_people_recognised import BORN, BORN_OTHERWISE, NOMS, stating, told
 
 REASON = "Canary-words: the mother of the child was heard"
 CRN = "Z000501"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
 
 
 def question(person: PersonRef, number: int = 1) -> Task:
@@ -43,7 +37,7 @@ async def somebody(store: Store, noms: str = NOMS, id_: str = "a") -> PersonRef:
     return (await told(store, stating({"noms": noms}, id_))).person
 
 
-async def test_a_task_is_read_back_as_it_was_opened(path: Path) -> None:
+async def test_a_task_is_read_back_as_it_was_opened(path: Where) -> None:
     async with opened(path) as store:
         task = question(await somebody(store))
         assert await store.commit(asking(task)) is True
@@ -52,7 +46,7 @@ async def test_a_task_is_read_back_as_it_was_opened(path: Path) -> None:
         assert tasks.task_by_id(store.reader, "tsk_none") is None
 
 
-async def test_the_same_disclosure_is_asked_once_even_after_an_answer(path: Path) -> None:
+async def test_the_same_disclosure_is_asked_once_even_after_an_answer(path: Where) -> None:
     async with opened(path) as store:
         person = await somebody(store)
         assert await store.commit(asking(question(person)))
@@ -63,7 +57,7 @@ async def test_the_same_disclosure_is_asked_once_even_after_an_answer(path: Path
         assert await store.commit(asking(other))
 
 
-async def test_the_same_doubt_is_asked_once_whatever_event_raises_it(path: Path) -> None:
+async def test_the_same_doubt_is_asked_once_whatever_event_raises_it(path: Where) -> None:
     async with opened(path) as store:
         doubt = replace(
             question(await somebody(store)), kind="similar-person", recipient=None, rule=None
@@ -80,7 +74,7 @@ def decision(store: Store, outcome: tasks.Decision, id_: str = "tsk_1") -> Unit[
 
 @pytest.mark.parametrize("outcome", ["approved", "declined"])
 async def test_a_decision_is_logged_with_who_and_sealed_with_why(
-    path: Path, outcome: tasks.Decision
+    path: Where, outcome: tasks.Decision
 ) -> None:
     async with opened(path) as store:
         person = await somebody(store)
@@ -94,11 +88,11 @@ async def test_a_decision_is_logged_with_who_and_sealed_with_why(
     (logged,) = [one for one in map(orjson.loads, entries(path)) if one["op"] == "decision"]
     assert (logged["outcome"], logged["decider"], logged["task"]) == (outcome, "chair-3", "tsk_1")
     assert (logged["recipient"], logged["rule"]) == ("victim-liaison", "victim-told")
-    plain = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    plain = stored(path)
     assert b"Canary-words" not in plain
 
 
-async def test_a_task_is_decided_once(path: Path) -> None:
+async def test_a_task_is_decided_once(path: Where) -> None:
     async with opened(path) as store:
         await store.commit(asking(question(await somebody(store))))
         await store.commit(decision(store, "declined"))
@@ -110,7 +104,7 @@ async def test_a_task_is_decided_once(path: Path) -> None:
         assert entries(path) == before
 
 
-async def test_an_approved_disclosure_is_carried_out_once(path: Path) -> None:
+async def test_an_approved_disclosure_is_carried_out_once(path: Where) -> None:
     async with opened(path) as store:
         await store.commit(asking(question(await somebody(store))))
         await store.commit(decision(store, "approved"))
@@ -124,7 +118,7 @@ async def test_an_approved_disclosure_is_carried_out_once(path: Path) -> None:
         assert column(path, "SELECT state FROM task") == ["approved"]
 
 
-async def test_a_persons_tasks_are_those_of_every_record_of_theirs(path: Path) -> None:
+async def test_a_persons_tasks_are_those_of_every_record_of_theirs(path: Where) -> None:
     async with opened(path) as store:
         one = await somebody(store)
         other = await somebody(store, "Z0302ZZ", "b")
@@ -139,7 +133,7 @@ async def test_a_persons_tasks_are_those_of_every_record_of_theirs(path: Path) -
         assert len(tasks.tasks_about(store.reader, stranger)) == 1
 
 
-async def test_approving_a_doubtful_date_of_birth_makes_it_the_known_one(path: Path) -> None:
+async def test_approving_a_doubtful_date_of_birth_makes_it_the_known_one(path: Where) -> None:
     async with opened(path) as store:
         one = await told(store, stating({"noms": NOMS}, "a", born=BORN))
         await told(store, stating({"noms": NOMS}, "b", born=BORN_OTHERWISE))

@@ -5,20 +5,21 @@ import itertools
 import os
 import random
 import sys
+import tempfile
 from pathlib import Path
 
 import orjson
-import pytest
 
 from gateway.disclosure_log.checkpoint import VerifierKey
 from gateway.disclosure_log.fsck import LogReport, check_log
-from gateway.disclosure_log.sources import DirectorySource
+from gateway.disclosure_log.sources import StoreSource
 from gateway.model.ids import AgencyName
 from gateway.model.posted import Receipt
-from gateway.store import sqlite
+from gateway.store.place import PostgresPlace, placed
 from tests.store.appending import KEY_ENV
 from tests.store.stores import (
     LOG_KEY,
+    Where,
     accept,
     body,
     checkpoints,
@@ -34,21 +35,18 @@ from tests.store.stores import (
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "throughgate.db"
+def audit(path: Where) -> LogReport:
+    with tempfile.TemporaryDirectory() as folder:
+        vkey = Path(folder) / "log.vkey"
+        vkey.write_text(LOG_KEY.verifier + "\n")
+        source = StoreSource(placed(path).open_reader(), vkey)
+        try:
+            return check_log(source, verifier=VerifierKey.parse(LOG_KEY.verifier))
+        finally:
+            source.close()
 
 
-def audit(path: Path) -> LogReport:
-    (path.parent / "log.vkey").write_text(LOG_KEY.verifier + "\n")
-    source = DirectorySource(path.parent)
-    try:
-        return check_log(source, verifier=VerifierKey.parse(LOG_KEY.verifier))
-    finally:
-        source.close()
-
-
-async def test_two_stores_in_one_process_take_turns_on_one_log(path: Path) -> None:
+async def test_two_stores_in_one_process_take_turns_on_one_log(path: Where) -> None:
     rng = random.Random(11)
     async with opened(path, slot=0, slots=2) as one, opened(path, slot=1, slots=2) as two:
         expected: list[bytes] = []
@@ -63,7 +61,7 @@ async def test_two_stores_in_one_process_take_turns_on_one_log(path: Path) -> No
     assert report.checkpoints == 60
 
 
-async def test_two_stores_in_one_process_commit_at_once(path: Path) -> None:
+async def test_two_stores_in_one_process_commit_at_once(path: Where) -> None:
     async with opened(path, slot=0, slots=2) as one, opened(path, slot=1, slots=2) as two:
         sizes = await asyncio.gather(
             *((one, two)[number % 2].commit(logging(body(), body())) for number in range(200))
@@ -73,7 +71,7 @@ async def test_two_stores_in_one_process_commit_at_once(path: Path) -> None:
     assert (report.verdict, report.size) == ("ok", 400)
 
 
-async def test_a_repeat_that_reaches_another_worker_gets_the_first_ones_answer(path: Path) -> None:
+async def test_a_repeat_that_reaches_another_worker_gets_the_first_ones_answer(path: Where) -> None:
     async with opened(path, slot=0, slots=2) as one, opened(path, slot=1, slots=2) as two:
         found = await asyncio.gather(
             *(accept((one, two)[n % 2], posted(one_release())) for n in range(20))
@@ -83,7 +81,7 @@ async def test_a_repeat_that_reaches_another_worker_gets_the_first_ones_answer(p
     assert operations(path) == ["collection"]
 
 
-async def test_each_worker_takes_up_the_undecided_events_it_accepted(path: Path) -> None:
+async def test_each_worker_takes_up_the_undecided_events_it_accepted(path: Where) -> None:
     async with opened(path, slot=0, slots=2) as one, opened(path, slot=1, slots=2) as two:
         for number in range(6):
             store = (one, two)[number % 2]
@@ -103,9 +101,10 @@ class Appender:
         self.told = 0
 
     @classmethod
-    async def start(cls, path: Path, slot: int) -> "Appender":
+    async def start(cls, path: Where, slot: int) -> "Appender":
+        address = path.url if isinstance(path, PostgresPlace) else str(path)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.store.appending", str(path), str(slot),
+            sys.executable, "-m", "tests.store.appending", address, str(slot),
             cwd=ROOT, env=os.environ | {KEY_ENV: LOG_KEY.secret_text},
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
@@ -128,8 +127,9 @@ class Appender:
         return await self._process.wait()
 
 
-async def test_two_processes_interleave_their_commits_in_one_log(path: Path) -> None:
-    sqlite.create(path)
+async def test_two_processes_interleave_their_commits_in_one_log(path: Where) -> None:
+    if not path.exists():
+        placed(path).create()
     rng = random.Random(7)
     one, two = [await Appender.start(path, slot) for slot in range(2)]
     for _ in range(100):
@@ -150,13 +150,14 @@ async def test_two_processes_interleave_their_commits_in_one_log(path: Path) -> 
     assert len(checkpoints(path)) == report.checkpoints == one.told + two.told
 
 
-async def test_a_store_that_finds_the_log_shorter_than_it_knows_gives_up(path: Path) -> None:
+async def test_a_store_that_finds_the_log_shorter_than_it_knows_gives_up(path: Where) -> None:
     """A backup put back under a running gateway: it may not sign a second history (P10)."""
     fatal: list[str] = []
     async with opened(path, fatal=fatal) as store:
         await store.commit(logging(*(body() for _ in range(5))))
-        other = sqlite.open_writer(path)
-        other.execute("DELETE FROM log_entry WHERE idx >= 3; DELETE FROM log_checkpoint")
+        other = placed(path).open_writer()
+        other.execute("DELETE FROM log_entry WHERE idx >= 3")
+        other.execute("DELETE FROM log_checkpoint")
         other.execute("UPDATE log_head SET size = 3")
         other.close()
         results = await asyncio.gather(
