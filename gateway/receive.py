@@ -22,6 +22,7 @@ from keys.signing import SigningKey
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_BATCH: Final = 500
+MAX_BATCH_BYTES: Final = 2 * 1024 * 1024  # of a CloudEvents batch whose agency a header names
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
 AGENCY_HEADER: Final = "throughgate-agency"
@@ -100,6 +101,8 @@ def receive(request: Request, context: Receiving) -> Posted:
     3. The body, under strict JSON, is one or more well-formed events, through an adapter if named.
     4. Each event is of the agency itself, of a kind it may post, about someone identifiable.
 
+    Of a body longer than `MAX_BODY_BYTES` nothing is read before its signature has been checked.
+
     Raises:
         UnsupportedContent, UntrustedSource, MalformedEvent, UnsupportedEvent, NotAllowed,
         NeedsHuman.
@@ -172,8 +175,9 @@ def check_offline(body: bytes, *, adapter: Adapter | None, source: str) -> Trans
     Raises:
         MalformedEvent, UnsupportedEvent. Pure.
     """
-    if len(body) > MAX_BODY_BYTES:
-        raise MalformedEvent(Problem(path="$", reason=f"larger than {MAX_BODY_BYTES} bytes"))
+    most = MAX_BATCH_BYTES if adapter is None and body.lstrip()[:1] == b"[" else MAX_BODY_BYTES
+    if len(body) > most:
+        raise MalformedEvent(Problem(path="$", reason=f"larger than {most} bytes"))
     if adapter is not None:
         translation = adapter.translate(body, source=source)
     else:
@@ -206,6 +210,10 @@ def _claimed_agency(request: Request, mode: str, context: Receiving) -> tuple[Ag
     claimed = request.headers.get(AGENCY_HEADER) or request.headers.get("ce-source")
     if claimed is not None or mode == "adapter":
         return (context.find_agency(claimed) if claimed else None), None
+    if len(request.body) > MAX_BODY_BYTES:
+        raise UnsupportedContent(
+            f"a batch longer than {MAX_BODY_BYTES} bytes needs its agency in Throughgate-Agency"
+        )
     value = read_json(request.body)
     first = value[0] if isinstance(value, list) and value else value
     source = first.get("source") if isinstance(first, dict) else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from adapters.contract import Adapter
+from gateway.batch_terms import batch_terms
 from gateway.channels.addresses import check_https_url, check_mailbox, check_phone
 from gateway.channels.outbound import OutboundPolicy
 from gateway.channels.simulator import is_simulated
@@ -33,7 +34,8 @@ _RECIPIENT_KEYS = {
 }  # fmt: skip
 _ENDPOINT_KEYS = {
     "channel", "address", "key_form", "key", "key_file", "key_confirmed_by", "key_valid_until",
-    "trust", "signing_secret", "smime", "cbc_accepted", "route", "step", "exercise",
+    "trust", "signing_secret", "smime", "cbc_accepted", "route", "step", "exercise", "batches",
+    "batch_bytes",
 }  # fmt: skip
 _CSV_COLUMNS = (
     "id", "organisation", "organisation_class", "role", "areas", "country", "agreement_ref",
@@ -206,6 +208,7 @@ def _endpoint(
     key = _key(item, folder)
     exercise = _flag(item.get("exercise"))
     _check_sealing(channel, address, key, item)
+    batches, batch_bytes = batch_terms(channel, item)
     route = item.get("route")
     if route is not None and route not in known.routes:
         raise ValueError("route: none of the mail routes in the configuration")
@@ -221,6 +224,8 @@ def _endpoint(
         route=route,
         step=_step(item.get("step", 1)),
         exercise=exercise,
+        batches=batches,
+        batch_bytes=batch_bytes,
     )
 
 

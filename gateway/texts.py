@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from gateway.channels.outbound import OutboundPolicy
@@ -15,6 +16,7 @@ from gateway.channels.sms import (
     SmsChannel,
     SmsProvider,
 )
+from gateway.channels.sms.caps import TextCaps
 from gateway.config.sms import ProviderName, SmppConfig, SmsConfig
 from gateway.model.outcome import Receipt, Reply
 
@@ -30,6 +32,7 @@ def build_sms(
     key: bytes,
     receipts: Callable[[Receipt], Awaitable[bool]],
     replies: Callable[[Reply], Awaitable[bool]],
+    shared: Callable[[Caps], TextCaps] | None = None,
 ) -> tuple[SmsChannel, Callable[[Receipt], Awaitable[bool]]]:
     """Build the channel of an [sms] section.
 
@@ -43,6 +46,7 @@ def build_sms(
         key: 32 random bytes; numbers are counted by digests under it.
         receipts: Takes receipts.
         replies: Takes replies.
+        shared: Makes what counts texts among several processes; None: they are counted here.
 
     Returns:
         The channel, and the sink that every receipt should go to, those posted over HTTP included:
@@ -56,19 +60,6 @@ def build_sms(
         channel.heard(receipt)
         return await receipts(receipt)
 
-    def notify() -> SmsProvider:
-        if sms.api_key_file is None or sms.template_id is None:
-            raise ValueError("notify is not configured")
-        return NotifyProvider(
-            base_url=sms.base_url,
-            api_key=secret(sms.api_key_file),
-            template_id=sms.template_id,
-            policy=policy,
-            ssl_context=tls(sms.ca_file),
-            clock=unix,
-            sends_receipts=sms.callback_token_file is not None,
-        )
-
     def smpp() -> SmsProvider:
         if sms.smpp is None:
             raise ValueError("smpp is not configured")
@@ -81,10 +72,15 @@ def build_sms(
             patience=_patience(sms.smpp),
         )
 
-    makers: dict[ProviderName, Callable[[], SmsProvider]] = {"notify": notify, "smpp": smpp}
+    makers: dict[ProviderName, Callable[[], SmsProvider]] = {
+        "notify": partial(_notify, sms, secret, tls, policy, unix),
+        "smpp": smpp,
+    }
+    caps = Caps(**sms.caps.model_dump())
     channel = SmsChannel(
         providers=[makers[name]() for name in sms.configured],
-        caps=Caps(**sms.caps.model_dump()),
+        caps=caps,
+        shared=shared(caps) if shared else None,
         rule=Rule(**sms.failover.model_dump()),
         key=key,
         monotonic=monotonic,
@@ -92,6 +88,26 @@ def build_sms(
         quiet_s=sms.quiet_s,
     )
     return channel, heard
+
+
+def _notify(
+    sms: SmsConfig,
+    secret: Callable[[Path], str],
+    tls: Callable[[Path | None], ssl.SSLContext],
+    policy: OutboundPolicy,
+    unix: Callable[[], float],
+) -> SmsProvider:
+    if sms.api_key_file is None or sms.template_id is None:
+        raise ValueError("notify is not configured")
+    return NotifyProvider(
+        base_url=sms.base_url,
+        api_key=secret(sms.api_key_file),
+        template_id=sms.template_id,
+        policy=policy,
+        ssl_context=tls(sms.ca_file),
+        clock=unix,
+        sends_receipts=sms.callback_token_file is not None,
+    )
 
 
 def _account(smpp: SmppConfig, secret: Callable[[Path], str]) -> SmppAccount:

@@ -35,7 +35,8 @@ from keys import webhook_signature
 from keys.providers.secret_file import read_secret
 
 if TYPE_CHECKING:
-    from gateway.channels.sms import SmsChannel
+    from gateway.channels.sms import Caps, SmsChannel
+    from gateway.channels.sms.caps import TextCaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +64,17 @@ class Channels:
 
 
 def build_channels(
-    config: Config, keys: InstanceKeys, directory: Directory, links: Links, hearing: Hearing
+    config: Config,
+    keys: InstanceKeys,
+    directory: Directory,
+    links: Links,
+    hearing: Hearing,
+    *,
+    caps: "Callable[[Caps], TextCaps] | None" = None,
 ) -> Channels:
     """Make the channels the configuration names; webhooks need no configuration.
+
+    `caps` makes what counts texts to a number among several processes; None: here alone.
 
     Raises:
         BadConfig, BadKey: some part of it cannot be used.
@@ -76,7 +85,7 @@ def build_channels(
     if config.email is not None:
         bare["email"] = _email(config, config.email)
     if config.sms is not None:
-        texts, texted = _sms(config, config.sms, hearing)
+        texts, texted = _sms(config, config.sms, hearing, caps)
         bare["sms"] = texts
         loops["texts"] = partial(_ready_for_ever, texts)
     if config.mesh is not None:
@@ -202,7 +211,10 @@ def mail_sender(config: Config) -> Callable[[Endpoint], str | None]:
 
 
 def _sms(
-    config: Config, sms: SmsConfig, hearing: Hearing
+    config: Config,
+    sms: SmsConfig,
+    hearing: Hearing,
+    caps: "Callable[[Caps], TextCaps] | None",
 ) -> tuple["SmsChannel", Callable[[Receipt], Awaitable[bool]]]:
     from gateway.texts import build_sms  # late: only where texts are sent
 
@@ -217,6 +229,7 @@ def _sms(
             key=secrets.token_bytes(32),
             receipts=hearing.receipt,
             replies=hearing.reply,
+            shared=caps,
         )
     except (BadAddress, ValueError) as error:
         raise BadConfig(f"sms: {error}") from None

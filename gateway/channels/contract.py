@@ -4,7 +4,9 @@ Channels see a parcel: ciphertext or content-free text, an address, fixed ids an
 cannot name a rule, a key or a plaintext, and nothing they return quotes what they were given.
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from gateway.model.disclosure import Parcel
 from gateway.model.outcome import Outcome
@@ -37,3 +39,27 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Close idle connections. Attempts still under way end as lost connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """What came of one attempt at several parcels."""
+
+    said: Outcome  # of the whole, and so of the endpoint
+    each: tuple[Outcome, ...]  # of the first so many parcels; the rest found no room and stayed
+
+
+@runtime_checkable
+class BatchChannel(Channel, Protocol):
+    """A way that can take several parcels to one endpoint at once."""
+
+    async def deliver_together(self, parcels: Sequence[Parcel], *, most_bytes: int) -> Together:
+        """Make one attempt at several parcels and say what came of each.
+
+        Args:
+            parcels: Two or more, of one endpoint, in the order they are to be read.
+            most_bytes: What the endpoint takes at once; a parcel that alone is longer goes alone.
+
+        Raises:
+            Never, but for cancellation: as `Channel.deliver`.
+        """

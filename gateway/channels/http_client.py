@@ -4,6 +4,7 @@ No redirect is followed, no proxy or .netrc read, no cookie kept, no reply decom
 reply body logged. What goes wrong comes back as an outcome.
 """
 
+import io
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ USER_AGENT = "throughgate"
 MAX_REPLY_BYTES = 64 * 1024
 # With interim replies, headers and framing; TLS hands over up to 256 KiB at once.
 MAX_RECEIVED_BYTES = 1024 * 1024
+_ONE_PIECE_BYTES = 512 * 1024
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 
 ADDRESS_REFUSED = Rejected(reason="address-refused")
@@ -47,6 +49,7 @@ class Reply:
     status: int
     retry_after: str | None
     body: bytes  # empty unless asked for; cut at 64 KiB
+    whole: bool = True  # the body came to its end, within that
     headers: Mapping[str, str] = field(default_factory=dict)  # those asked for, if they came
 
 
@@ -108,16 +111,17 @@ class GuardedClient:
             async with self._open_session().request(
                 method,
                 url,
-                data=body,
+                data=_payload(body),
                 headers=headers,
                 allow_redirects=False,
                 timeout=_deadlines(timeout_s) if timeout_s else self._timeout,
             ) as reply:
-                content = await _read_reply(reply.content, keep=keep_reply)
+                content, whole = await _read_reply(reply.content, keep=keep_reply)
                 return Reply(
                     status=reply.status,
                     retry_after=reply.headers.get("Retry-After"),
                     body=content,
+                    whole=whole,
                     headers=_headers(reply, keep_headers),
                 )
         except (BadAddress, AddressRefused):
@@ -186,8 +190,14 @@ def _deadlines(timeout_s: float) -> ClientTimeout:
     return ClientTimeout(total=timeout_s, connect=timeout_s / 2)
 
 
-async def _read_reply(stream: StreamReader, *, keep: bool) -> bytes:
-    """Read to the end or to 64 KiB. Never raises: the status line has already judged."""
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    # aiohttp hands bytes to the socket in one piece, and warns where that is much.
+    return io.BytesIO(body) if body is not None and len(body) > _ONE_PIECE_BYTES else body
+
+
+async def _read_reply(stream: StreamReader, *, keep: bool) -> tuple[bytes, bool]:
+    """Read to the end or to 64 KiB; return what is kept, and whether that was all. Never raises:
+    the status line has already judged."""
     kept: list[bytes] = []
     total = 0
     try:
@@ -196,8 +206,8 @@ async def _read_reply(stream: StreamReader, *, keep: bool) -> bytes:
             if keep:
                 kept.append(chunk)
     except (ClientError, OSError):
-        pass  # cut short; what is left unread makes aiohttp close the connection
-    return b"".join(kept)[:MAX_REPLY_BYTES]
+        return b"".join(kept)[:MAX_REPLY_BYTES], False  # aiohttp closes what is left unread
+    return b"".join(kept)[:MAX_REPLY_BYTES], total <= MAX_REPLY_BYTES
 
 
 def _headers(reply: ClientResponse, names: tuple[str, ...]) -> dict[str, str]:

@@ -6,12 +6,12 @@ over a live route, and no live alert over a route that is for exercises.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Literal, get_args
 
 from gateway.channels.addresses import BadAddress, check_phone
-from gateway.channels.contract import Channel
+from gateway.channels.contract import BatchChannel, Channel, Together
 from gateway.model.disclosure import Parcel
 from gateway.model.ids import AlertId
 from gateway.model.outcome import Accepted, Deferred, Outcome, Receipt, Rejected
@@ -119,6 +119,15 @@ class SimulatingChannel:
             return Rejected(reason="simulator-off")
         return await self._behave(behaviour, parcel)
 
+    async def deliver_together(self, parcels: Sequence[Parcel], *, most_bytes: int) -> Together:
+        """Deliver together, or the first alone where the address or the channel is not for that.
+        See `contract.BatchChannel.deliver_together`."""
+        first, inner = parcels[0], self._inner
+        if _behaviour(first.channel, first.address) is None and isinstance(inner, BatchChannel):
+            return await inner.deliver_together(parcels, most_bytes=most_bytes)
+        said = await self.deliver(first)
+        return Together(said=said, each=(said,))
+
     async def close(self) -> None:
         """Close the channel; what was still to be acknowledged or reported is not."""
         soon = list(self._soon)
@@ -172,6 +181,16 @@ class ExerciseGuard:
         if parcel.exercise_route and not parcel.exercise:
             return Rejected(reason="exercise-route")
         return await self._inner.deliver(parcel)
+
+    async def deliver_together(self, parcels: Sequence[Parcel], *, most_bytes: int) -> Together:
+        """Deliver together what may leave here, else the first alone. See
+        `contract.BatchChannel.deliver_together`."""
+        inner = self._inner
+        live = not any(parcel.exercise or parcel.exercise_route for parcel in parcels)
+        if live and isinstance(inner, BatchChannel):
+            return await inner.deliver_together(parcels, most_bytes=most_bytes)
+        said = await self.deliver(parcels[0])
+        return Together(said=said, each=(said,))
 
     async def close(self) -> None:
         """Close the channel."""

@@ -1,4 +1,5 @@
-"""Webhooks: a sealed alert as a CloudEvent, signed by Standard Webhooks, posted once per attempt.
+"""Webhooks: a sealed alert as a CloudEvent, signed by Standard Webhooks, posted once per attempt;
+or several to an endpoint that takes them together (`webhook_batch`).
 
 Over every attempt of one alert the body and ``webhook-id`` are identical; the timestamp is the
 attempt's own, so the receiver's replay window holds. What would make a body longer than receivers
@@ -10,14 +11,15 @@ Source: CloudEvents 1.0 HTTP binding, structured mode, and its http-webhook.md; 
 import hashlib
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC
 from http import HTTPStatus
 
 import orjson
 from aiohttp.abc import AbstractResolver
 
-from gateway.channels.contract import Undeliverable
+from gateway.channels import webhook_batch
+from gateway.channels.contract import Together, Undeliverable
 from gateway.channels.http_client import USER_AGENT, GuardedClient, Reply, retry_delay
 from gateway.channels.outbound import OutboundPolicy
 from gateway.model.disclosure import Parcel
@@ -83,30 +85,80 @@ class WebhookChannel:
 
     async def deliver(self, parcel: Parcel) -> Outcome:
         """Post the parcel once. See `contract.Channel.deliver`."""
+        body = self._event(parcel)
+        if not isinstance(body, bytes):
+            return body
+        reply = await self._post(parcel, parcel.alert, body, "application/cloudevents+json")
+        return self._judge(reply) if isinstance(reply, Reply) else reply
+
+    async def deliver_together(self, parcels: Sequence[Parcel], *, most_bytes: int) -> Together:
+        """Post several parcels once. See `contract.BatchChannel.deliver_together`."""
+        events = [self._event(parcel) for parcel in parcels]
+        bodies = [event for event in events if isinstance(event, bytes)]
+        count = webhook_batch.fitting(bodies, most_bytes)
+        sent = [
+            parcel for parcel, event in zip(parcels, events, strict=True)
+            if isinstance(event, bytes)
+        ][:count]  # fmt: skip
+        alerts = [parcel.alert for parcel in sent]
+        if not sent:
+            troubles = tuple(event for event in events if not isinstance(event, bytes))
+            return Together(said=troubles[0], each=troubles)
+        reply = await self._post(
+            sent[0],
+            webhook_batch.batch_id(alerts),
+            webhook_batch.batch_body(bodies[:count]),
+            webhook_batch.MEDIA_TYPE,
+            keep_reply=True,
+        )
+        said = self._judge(reply) if isinstance(reply, Reply) else reply
+        came: Sequence[Outcome] = (said,) * count
+        if isinstance(reply, Reply) and isinstance(said, Accepted):
+            came = webhook_batch.outcomes(reply, alerts)
+            if isinstance(came[0], Deferred) and came[0].outcome_unknown:
+                said = came[0]
+        elif isinstance(reply, Reply) and isinstance(said, Rejected) and count > 1:
+            # Said of a post, "never again" may mean one alert of it: each is asked about alone.
+            said = Deferred(reason=said.reason)
+            came = (said,) * count
+        return Together(said=said, each=_merged(events, iter(came)))
+
+    def _event(self, parcel: Parcel) -> bytes | Outcome:
+        """Return the body of one parcel, or what came of making it."""
         try:
-            body = self._body(parcel)
+            return self._body(parcel)
         except Undeliverable as refusal:
             return Rejected(reason=refusal.code)
         except Exception:  # noqa: BLE001  # whatever makes the URL raises: told later, not never
             return Deferred(reason="no-collect-url")
+
+    async def _post(
+        self,
+        parcel: Parcel,
+        id_: AlertId,
+        body: bytes,
+        media_type: str,
+        *,
+        keep_reply: bool = False,
+    ) -> Reply | Deferred | Rejected:
         timestamp = int(self._clock())
         try:
-            signature = self._sign(parcel.endpoint, parcel.alert, timestamp, body)
+            signature = self._sign(parcel.endpoint, id_, timestamp, body)
         except Exception:  # noqa: BLE001  # whatever the key store raises, nothing unsigned leaves
             return Deferred(reason="not-signed")
-        reply = await self._client.exchange(
+        return await self._client.exchange(
             "POST",
             parcel.address,
             headers={
-                "Content-Type": "application/cloudevents+json",
-                "webhook-id": parcel.alert,
+                "Content-Type": media_type,
+                "webhook-id": id_,
                 "webhook-timestamp": str(timestamp),
                 "webhook-signature": signature,
                 **self._origin,
             },
             body=body,
+            keep_reply=keep_reply,
         )
-        return self._judge(reply) if isinstance(reply, Reply) else reply
 
     async def close(self) -> None:
         """Close the kept-alive connections."""
@@ -135,6 +187,17 @@ class WebhookChannel:
         slow_down = status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500
         after = retry_delay(reply.retry_after, clock=self._clock) if slow_down else None
         return Deferred(reason=f"http-{status}", after=after)
+
+
+def _merged(events: Sequence[bytes | Outcome], came: Iterator[Outcome]) -> tuple[Outcome, ...]:
+    """Return the outcome of each event up to the first that was not sent."""
+    each: list[Outcome] = []
+    for event in events:
+        outcome = next(came, None) if isinstance(event, bytes) else event
+        if outcome is None:
+            break
+        each.append(outcome)
+    return tuple(each)
 
 
 def webhook_body(parcel: Parcel, *, source: str, collect_url: str | None = None) -> bytes:

@@ -1,5 +1,8 @@
-"""One attempt: the parcel a row or a digest leaves as, and what its channel makes of it."""
+"""One attempt: what a row, a digest or a batch leaves as, and what its channel makes of it."""
 
+from dataclasses import dataclass
+
+from gateway.channels.contract import BatchChannel, Together
 from gateway.delivery.digest import digest_text
 from gateway.delivery.lane import Load
 from gateway.delivery.terms import Delivering
@@ -11,11 +14,69 @@ from gateway.store.outbox import OutboxRow
 from gateway.store.sqlite import StoreUnavailable
 
 
-async def attempt_at(load: Load, delivering: Delivering) -> tuple[Load, Outcome]:
-    """Make one attempt; return the rows it was of, as they are now, and what came of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """One attempt that was made."""
+
+    rows: Load  # it was of, as they are now; the rest of the load stayed, and are still owed
+    each: tuple[Outcome, ...]  # of each row
+    said: Outcome | None  # of the endpoint; None: nothing was asked of it
+
+
+async def attempt_at(load: Load, delivering: Delivering) -> Made:
+    """Make one attempt at what still is to leave.
 
     Nothing is put on the wire for an exercise over a live route, or the other way round.
     """
+    if len(load) > 1 and not load[0].digest:
+        return await _together(load, delivering)
+    rows, said = await _alone(load, delivering)
+    return Made(rows=rows, each=(said,) * len(rows), said=said)
+
+
+async def _together(load: Load, delivering: Delivering) -> Made:
+    """Make one attempt at several rows, each as fit to leave as if it left alone."""
+    first = load[0]
+    endpoint = delivering.endpoint_of(first.endpoint)
+    channel = delivering.channels.get(first.channel)
+    if endpoint is None or not isinstance(channel, BatchChannel):
+        rows, said = await _alone(load[:1], delivering)
+        return Made(rows=rows, each=(said,), said=said)
+    fit: list[OutboxRow] = []
+    unfit: list[tuple[OutboxRow, Outcome]] = []
+    for row in load[: endpoint.batches]:
+        if row.exercise != endpoint.exercise:
+            unfit.append((row, Rejected(reason="exercise")))
+            continue
+        prepared = await _prepared(row, delivering)
+        if isinstance(prepared, Deferred):
+            unfit.append((row, prepared))
+        else:
+            fit.append(prepared)
+    # Making so many ready takes a while: what was withheld meanwhile does not leave.
+    fit = [row for row in fit if delivering.owed.is_pending(row.key)]
+    came = await _post(fit, endpoint, channel)
+    each = came.each if came is not None else ()
+    return Made(
+        rows=(*fit[: len(each)], *(row for row, _trouble in unfit)),
+        each=(*each, *(trouble for _row, trouble in unfit)),
+        said=came.said if came is not None else None,
+    )
+
+
+async def _post(
+    rows: list[OutboxRow], endpoint: Endpoint, channel: BatchChannel
+) -> Together | None:
+    parcels = [_parcel(row, endpoint, row.sealed) for row in rows]
+    if not parcels:
+        return None
+    if len(parcels) == 1:
+        said = await channel.deliver(parcels[0])
+        return Together(said=said, each=(said,))
+    return await channel.deliver_together(parcels, most_bytes=endpoint.batch_bytes)
+
+
+async def _alone(load: Load, delivering: Delivering) -> tuple[Load, Outcome]:
     first = load[0]
     endpoint = delivering.endpoint_of(first.endpoint)
     channel = delivering.channels.get(first.channel)

@@ -6,7 +6,7 @@ longer. Nothing is rejected and nobody is disabled: what is owed stays owed.
 
 import random
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 Verdict = Literal["answered", "failed", "neither"]  # of an endpoint: it spoke, it did not, no word
 Change = Literal["opened", "closed"]
@@ -24,6 +24,23 @@ class BreakerTerms:
 DEFAULT_TERMS: Final = BreakerTerms()
 
 
+class EndpointBreaker(Protocol):
+    """One endpoint's breaker, of this process or of several together."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open or half-open."""
+
+    def wait(self, now: float) -> float | None:
+        """Return in how many seconds an attempt may begin: as `Breaker.wait`."""
+
+    def begin(self, now: float) -> bool:
+        """Begin an attempt; return whether it is the probe. Raises RuntimeError: none may begin."""
+
+    def ended(self, verdict: Verdict, now: float, *, probe: bool) -> Change | None:
+        """Take in how an attempt ended; return what that changed."""
+
+
 class Breaker:
     """One endpoint's breaker. Reads no clock: `now` is monotonic seconds."""
 
@@ -39,6 +56,19 @@ class Breaker:
     def is_open(self) -> bool:
         """Whether it is open or half-open."""
         return self._until is not None
+
+    @property
+    def state(self) -> tuple[float, int] | None:
+        """Until when it is open, in monotonic seconds, and how many times in a row it has opened;
+        None: closed."""
+        return None if self._until is None else (self._until, self._opened)
+
+    def follow(self, state: tuple[float, int] | None) -> None:
+        """Be open, or closed, as another process found it. A probe under way goes on."""
+        if state is None:
+            self._failures, self._opened, self._until = 0, 0, None
+        else:
+            self._until, self._opened = state
 
     def wait(self, now: float) -> float | None:
         """Return in how many seconds an attempt may begin; 0 is now; None: when the probe under way

@@ -1,9 +1,23 @@
-"""The text of a digest: one content-free notice for several alerts of one mailbox. Pure."""
+"""A digest: one content-free notice for several alerts of one mailbox. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from gateway.store.outbox import OutboxRow
+
 MOST: Final = 50  # alerts in one notice; what is over leaves in another
+
+
+def is_listed(row: OutboxRow) -> bool:
+    """Return whether an alert leaves as one of several in a notice."""
+    return row.digest and row.form == "notice"
+
+
+def notices(rows: Sequence[OutboxRow]) -> Iterator[tuple[OutboxRow, ...]]:
+    """Yield the alerts of each notice, in order."""
+    listed = [row for row in rows if is_listed(row)]
+    for first in range(0, len(listed), MOST):
+        yield tuple(listed[first : first + MOST])
 
 
 def digest_text(alerts: Sequence[tuple[str, str]]) -> bytes:

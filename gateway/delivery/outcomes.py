@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from gateway.delivery.attempt import Made
+from gateway.delivery.batch import parts_at_once
 from gateway.delivery.breaker import Verdict
 from gateway.delivery.terms import Delivering
 from gateway.disclosure_log import entry
@@ -23,8 +25,15 @@ _SPOKE: Final = re.compile(r"(http|notify|mesh|smtp|smpp)-[\w-]+")
 _TOO_MANY: Final = re.compile(r"\w+-429(-\w+)?")
 
 
-def after(row: OutboxRow, outcome: Outcome, now: datetime, delivering: Delivering) -> Attempted:
-    """Return what an attempt's outcome means for its row.
+def after(
+    row: OutboxRow,
+    outcome: Outcome,
+    now: datetime,
+    delivering: Delivering,
+    *,
+    at_once: bool = False,
+) -> Attempted:
+    """Return what an attempt's outcome means for its row; `at_once`: it need not wait.
 
     `Deferred.after` only lengthens the wait. Draws from `delivering.rng`; otherwise pure.
     """
@@ -39,10 +48,20 @@ def after(row: OutboxRow, outcome: Outcome, now: datetime, delivering: Deliverin
         state, reason = "rejected", outcome.reason
     else:
         reason, unknown = outcome.reason, outcome.outcome_unknown
-        next_at = now + _wait(number, outcome, delivering)
+        next_at = now if at_once else now + _wait(number, outcome, delivering)
         if next_at - row.owed_since > delivering.give_up_after:
             state = "dead"
     return _attempted(row, state, number, reason, now, next_at, unknown=unknown)
+
+
+def after_made(made: Made, now: datetime, delivering: Delivering) -> Sequence[Attempted]:
+    """Return what an attempt means for each of its rows; it was of one or more."""
+    first, *others = made.rows
+    if first.digest:
+        return after_digest(made.rows, made.each[0], now, delivering)
+    if others:
+        return after_batch(made.rows, made.each, made.said, now, delivering)
+    return [after(first, made.each[0], now, delivering)]
 
 
 def after_digest(
@@ -52,6 +71,33 @@ def after_digest(
     each = [after(row, outcome, now, delivering) for row in rows]
     waits = [one.next_at for one in each if one.state == "pending"]
     return [replace(one, next_at=max(waits)) if one.state == "pending" else one for one in each]
+
+
+def after_batch(
+    rows: Sequence[OutboxRow],
+    each: Sequence[Outcome],
+    said: Outcome | None,
+    now: datetime,
+    delivering: Delivering,
+) -> list[Attempted]:
+    """Return what one post of several alerts means for each.
+
+    Where it failed as a whole, and one of them may be why, they are tried at once, in parts; where
+    nobody was there, they come again together.
+    """
+    whole = [outcome is said and isinstance(outcome, Deferred) for outcome in each]
+    at_once = sum(whole) > 1 and said is not None and parts_at_once(said)
+    came = [
+        after(row, outcome, now, delivering, at_once=at_once and of_all)
+        for row, outcome, of_all in zip(rows, each, whole, strict=True)
+    ]
+    if at_once or sum(whole) < 2:
+        return came
+    last = max(one.next_at for one, of_all in zip(came, whole, strict=True) if of_all)
+    return [
+        replace(one, next_at=last) if of_all and one.state == "pending" else one
+        for one, of_all in zip(came, whole, strict=True)
+    ]
 
 
 def given_up(row: OutboxRow, now: datetime) -> Attempted:

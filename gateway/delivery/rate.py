@@ -1,10 +1,23 @@
 """The rate limit of one endpoint: a token bucket that lets no minute hold more than was agreed."""
 
-from typing import Final
+from typing import Final, Protocol
 
 _MINUTE_S: Final = 60.0
 _BURST: Final = 10  # the tenth part of a minute's worth may leave at once
 _WHOLE: Final = 1.0 - 1e-9  # a token is whole although its parts are floats
+
+
+class EndpointRate(Protocol):
+    """How much one endpoint takes, from this process or from several together."""
+
+    def limit(self, per_minute: int | None) -> None:
+        """Set what it takes in a minute: as `Rate.limit`."""
+
+    def wait(self, now: float) -> float:
+        """Return in how many seconds an attempt may begin; 0 is now."""
+
+    def take(self, now: float) -> None:
+        """Count an attempt that begins now. Raises RuntimeError: none may begin."""
 
 
 class Rate:

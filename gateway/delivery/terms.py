@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.channels.contract import Channel
-from gateway.delivery.breaker import DEFAULT_TERMS, BreakerTerms
+from gateway.delivery.breaker import DEFAULT_TERMS, Breaker, BreakerTerms, EndpointBreaker
+from gateway.delivery.lane import Lane
+from gateway.delivery.rate import EndpointRate, Rate
 from gateway.incidents import Code
 from gateway.model.ids import AlertId, EndpointId, EventRef
 from gateway.model.outcome import Deferred
 from gateway.model.party import ChannelName, Endpoint
+from gateway.shards import Tokens
 from gateway.store.group_commit import Unit
 from gateway.store.outbox import Key, OutboxRow
 from gateway.traces import OFF, Traces
@@ -26,6 +29,9 @@ class Owed(Protocol):
 
     def is_pending(self, key: Key) -> bool:
         """Return whether a row is still to leave: it may have been withheld since."""
+
+    def is_settled(self, key: Key) -> bool:
+        """Return whether a row is not to leave any more, whoever's it is to send."""
 
     def owes_older(self, row: OutboxRow, known: Collection[Key]) -> bool:
         """Return whether an older alert about the same person is owed to the same endpoint, other
@@ -62,6 +68,14 @@ def _not_held() -> bool:
     return False
 
 
+def _alone() -> int:
+    return 1
+
+
+def _no_leases() -> Tokens:
+    return None
+
+
 def _to_nobody(_code: Code, _subject: str) -> None:
     return
 
@@ -90,10 +104,30 @@ class Delivering:
     prepare: Prepare = as_it_is  # before each attempt, once it is known to be still owed
     monotonic: Callable[[], float] = time.monotonic
     per_minute: int | None = None  # of endpoints that have said nothing themselves
-    workers: int = 1  # that share an endpoint's rate
+    workers: Callable[[], int] = _alone  # that share an endpoint's rate
+    rate_of: Callable[[EndpointId], EndpointRate] | None = None  # one that processes share
+    breaker_of: Callable[[EndpointId], EndpointBreaker] | None = None
     breaker: BreakerTerms = DEFAULT_TERMS
     report: Callable[[Code, str], None] = _to_nobody  # tells the operator: a code, an endpoint
     step_after: timedelta = timedelta(minutes=10)  # a routine alert waits so long for a dead end
+    tokens: Callable[[], Tokens] = _no_leases  # what is begun now goes on under
     held: Callable[[], bool] = _not_held  # nothing leaves while the log is behind
     came_of: Callable[[Key], tuple[EventRef, datetime] | None] = _unknown  # event, its acceptance
     traces: Traces = OFF
+
+    def new_lane(self, endpoint: EndpointId) -> Lane:
+        """Return the lane of an endpoint that has had none here yet."""
+        return Lane(
+            endpoint=endpoint,
+            breaker=(
+                self.breaker_of(endpoint) if self.breaker_of else Breaker(self.breaker, self.rng)
+            ),
+            rate=self.rate_of(endpoint) if self.rate_of else Rate(),
+        )
+
+    def limit_of(self, endpoint: Endpoint | None) -> int | None:
+        """Return what an endpoint takes in a minute: of this process, unless all count together."""
+        per_minute = (endpoint and endpoint.per_minute) or self.per_minute
+        if per_minute is None or self.rate_of is not None:
+            return per_minute
+        return max(1, per_minute // self.workers())

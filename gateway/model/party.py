@@ -63,6 +63,8 @@ class Endpoint:
     step: int = 1  # 1: at once; n: when the ones before failed or nobody answered
     exercise: bool = False  # for exercises, and for nothing else
     per_minute: int | None = None  # the most its owner takes
+    batches: int = 1  # webhook: the most alerts it takes in one post, when several wait
+    batch_bytes: int = 1_000_000  # and the longest such post
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Posting events over a real socket: each answer, and what it leaves behind."""
 
 import asyncio
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from gateway import clock
 from gateway.cli.post import signed_headers
 from gateway.demo.messages import released  # the real HMPPS shape
-from gateway.receive import BATCH, MAX_BODY_BYTES, STRUCTURED
+from gateway.receive import BATCH, MAX_BATCH, MAX_BATCH_BYTES, MAX_BODY_BYTES, STRUCTURED
 from keys.signing import SigningKey
 from keys.webhook_signature import sign
 from tests import canaries
@@ -19,7 +20,9 @@ from tests.gateway_in_process import URN, Gateway, gateway, planned_release, pol
 
 
 async def _send(served: Gateway, body: bytes, headers: dict[str, str]) -> tuple[int, Any, Any]:
-    async with served.session.post(f"{served.url}/v1/events", data=body, headers=headers) as answer:
+    async with served.session.post(
+        f"{served.url}/v1/events", data=io.BytesIO(body), headers=headers
+    ) as answer:
         return answer.status, orjson.loads(await answer.read()), answer.headers
 
 
@@ -241,6 +244,43 @@ async def test_bodies_that_are_too_large_or_encoded_are_refused(tmp_path: Path) 
         assert (await _send(served, body, _signed(served, body, **{"content-type": "text/plain"})))[
             0
         ] == 415
+
+
+async def test_a_batch_may_be_long_if_it_says_how_long_and_whose_it_is(tmp_path: Path) -> None:
+    async with gateway(tmp_path / "i") as served:
+        event = planned_release("evt-0")
+        body = orjson.dumps([event | {"id": f"evt-{n}"} for n in range(MAX_BATCH)])
+        assert MAX_BODY_BYTES < len(body) < MAX_BATCH_BYTES
+        headers = _signed(served, body, **{"content-type": BATCH})
+        status, answer, _ = await _send(served, body, headers)
+        assert status == 202
+        assert len(set(answer["events"])) == MAX_BATCH
+        assert len(served.entries("collection")) == MAX_BATCH
+        assert len({one["receipt"] for one in served.entries("collection")}) == 1
+        nobody = {name: text for name, text in headers.items() if name != "throughgate-agency"}
+        assert (await _send(served, body, nobody))[0] == 415
+        forged = headers | {"webhook-id": "msg-2"}
+        assert (await _send(served, body, forged))[0] == 401
+
+
+async def test_a_batch_that_is_too_long_is_refused_whole(tmp_path: Path) -> None:
+    async with gateway(tmp_path / "i") as served:
+        one = orjson.dumps(planned_release())
+        many = b"[" + b",".join([one] * (MAX_BATCH + 1)) + b"]"
+        status, answer, _ = await _send(
+            served, many, _signed(served, many, **{"content-type": BATCH})
+        )
+        assert (status, answer["problems"][0]["path"]) == (400, "$")
+        assert str(MAX_BATCH) in answer["problems"][0]["reason"]
+        for size, media_type, status in (
+            (MAX_BATCH_BYTES + 1, BATCH, 413),
+            (MAX_BATCH_BYTES, BATCH, 401),
+            (MAX_BODY_BYTES + 1, STRUCTURED, 413),
+        ):
+            body = b" " * size
+            forged = _signed(served, b"", **{"content-type": media_type})
+            assert (await _send(served, body, forged))[0] == status
+        assert served.entries("collection") == []
 
 
 async def test_beyond_the_bound_the_answer_is_503_with_retry_after(tmp_path: Path) -> None:

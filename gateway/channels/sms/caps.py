@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 HOUR_S: Final = 3600.0
 _SWEEP_EVERY: Final = 1000
@@ -26,6 +26,16 @@ class Caps:
     routine: int = 10
     urgent: int = 50  # in all: urgent alerts may use what routine ones may not
     identical: int = 10
+
+
+class TextCaps(Protocol):
+    """Gives out places for texts to a number, to this process or among several."""
+
+    async def take(self, number: str, text: str, *, urgent: bool, at: float) -> timedelta:
+        """Take a place for one text: as `NumberCaps.take`."""
+
+    async def give_back(self, number: str, text: str) -> None:
+        """Give back the newest place taken for this text: it surely never left."""
 
 
 @dataclass(slots=True)
@@ -77,6 +87,17 @@ class NumberCaps:
         self._sweep(at)
         return _ALL_AT_ONCE
 
+    def count(self, number: str, text: str, *, at: float) -> None:
+        """Count a text whose place was taken elsewhere."""
+        hour = self._hours.setdefault(self._digest(number), _Hour())
+        _expire(hour, at)
+        hour.sent.append((at, self._digest(text)))
+        self._sweep(at)
+
+    def cap(self, caps: Caps) -> None:
+        """Set other limits; what was counted stays counted."""
+        self._caps = caps
+
     def give_back(self, number: str, text: str) -> None:
         """Give back the newest place taken for this text: it surely never left."""
         hour = self._hours.get(self._digest(number), _Hour())
@@ -101,6 +122,21 @@ class NumberCaps:
         for hour in self._hours.values():
             _expire(hour, at)
         self._hours = {number: hour for number, hour in self._hours.items() if hour.sent}
+
+
+class OwnCaps:
+    """`TextCaps` of one process alone."""
+
+    def __init__(self, counted: NumberCaps) -> None:
+        self._counted = counted
+
+    async def take(self, number: str, text: str, *, urgent: bool, at: float) -> timedelta:
+        """Take a place for one text. Waits for nothing."""
+        return self._counted.take(number, text, urgent=urgent, at=at)
+
+    async def give_back(self, number: str, text: str) -> None:
+        """Give back the newest place taken for this text. Waits for nothing."""
+        self._counted.give_back(number, text)
 
 
 def _expire(hour: _Hour, at: float) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.channels.addresses import BadAddress, check_phone
 from gateway.channels.http_client import ADDRESS_REFUSED
-from gateway.channels.sms.caps import Caps, NumberCaps
+from gateway.channels.sms.caps import Caps, NumberCaps, OwnCaps, TextCaps
 from gateway.channels.sms.failover import Promptness, Rule
 from gateway.channels.sms.provider import Pointer, SmsProvider, in_doubt, read_pointer
 from gateway.model.disclosure import Parcel
@@ -64,6 +64,7 @@ class SmsChannel:
         monotonic: Callable[[], float],
         timeout_s: float = 20,
         quiet_s: float = 900,
+        shared: TextCaps | None = None,
     ) -> None:
         """Build the channel; connections are made when first needed.
 
@@ -75,6 +76,7 @@ class SmsChannel:
             monotonic: Seconds of a clock that never goes back.
             timeout_s: Deadline of one whole attempt; after a doubt, half to look, half to send.
             quiet_s: How long nothing is sent while a text may have been taken and no one can tell.
+            shared: Counts texts in place of `caps`, where several processes send.
 
         Raises:
             ValueError: no provider, or two of one name.
@@ -82,7 +84,7 @@ class SmsChannel:
         self._providers = {provider.name: provider for provider in providers}
         if not providers or len(self._providers) != len(providers):
             raise ValueError("sms: at least one provider, no two of one name")
-        self._caps = NumberCaps(caps, key=key)
+        self._caps: TextCaps = shared or OwnCaps(NumberCaps(caps, key=key))
         self._promptness = Promptness(self._providers, rule)
         self._monotonic = monotonic
         self._timeout_s = timeout_s
@@ -158,7 +160,7 @@ class SmsChannel:
         """Offer the text to each carrier in turn until one has or may have taken it."""
         now = self._monotonic()
         said = f"{text.pointer.reference}\n{text.pointer.link}"
-        wait = self._caps.take(text.number, said, urgent=text.parcel.urgent, at=now)
+        wait = await self._caps.take(text.number, said, urgent=text.parcel.urgent, at=now)
         if wait:
             return Deferred(reason="sms-cap", after=wait)
         names = [name for name in self._promptness.order(now) if name not in shut_out]
@@ -172,9 +174,9 @@ class SmsChannel:
             if not in_doubt(outcome):
                 self._doubts.pop(text.key, None)
             if isinstance(outcome, Rejected):
-                self._caps.give_back(text.number, said)
+                await self._caps.give_back(text.number, said)
             return outcome
-        self._caps.give_back(text.number, said)
+        await self._caps.give_back(text.number, said)
         return min(refusals, key=lambda one: one.after or timedelta())
 
     async def _offer(self, text: _Text, name: str, *, share: int) -> Outcome:
