@@ -1,6 +1,5 @@
 """The parts of one running gateway, put together from its configuration."""
 
-import asyncio
 import contextlib
 import os
 import random
@@ -9,12 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING
 
 from adapters.contract import Adapter
 from gateway import clock
 from gateway.answering import Answering
-from gateway.bounces.reader import BounceReader
 from gateway.config import BadConfig, Config
 from gateway.deliver import Deliverer, Delivering
 from gateway.delivery.breaker import BreakerTerms
@@ -22,32 +20,29 @@ from gateway.delivery.proofs import with_witnessed_proofs
 from gateway.directory import Directory
 from gateway.disclose import Disclosing
 from gateway.duties.chase import Chaser
-from gateway.escalate import Escalating, Escalator
 from gateway.incidents import Incidents, Sink, mail_sink, webhook_sink
-from gateway.instance import InstanceKeys, verifiers_of
+from gateway.instance import InstanceKeys
 from gateway.law import Law
+from gateway.leasing import Leasing
 from gateway.links import Links
-from gateway.metrics import BOUNCES
 from gateway.model.ids import AlertId
 from gateway.model.outcome import Receipt
-from gateway.pipeline import Loop, Pipeline
+from gateway.pipeline import Pipeline
 from gateway.rendering import Render
 from gateway.reseal import Preparing
+from gateway.shards import Shards
+from gateway.spreading import spread_of
 from gateway.standing import Standing
-from gateway.store import alerts, approvals, receipts
-from gateway.store.log_index import keep_indexed
+from gateway.store import alerts, receipts
 from gateway.store.owed import Owed
 from gateway.store.sealed import SealedStore
-from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
 from gateway.traces import OFF, Traces
-from gateway.transport import Channels, Hearing, guarded_client, mail_sender, outbound_policy
-from gateway.vouching.fetch import RevocationFetcher
-from gateway.vouching.vouch import Anchors
-from gateway.vouching.watch import KeyWatch
-from gateway.witnessing import witnessing_of
+from gateway.transport import Channels, Hearing, build_channels, guarded_client, mail_sender
+from gateway.waking import Alone, Wake
 
-_LAPSE_EVERY_S: Final = 3600.0
+if TYPE_CHECKING:
+    from gateway.spread.spread import Spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +59,74 @@ class Own:
     now: Callable[[], datetime]
     standing: Standing
     traces: Traces = OFF
+    wake: Wake | None = None  # scaled: tells other processes
+    spread: "Spread | None" = None  # where there is a Redis
+
+
+def shards_of(config: Config, *, slot: int, slots: int, resting: bool = False) -> Shards:
+    """Return what a serving process owns: by lease where several hosts may share the store."""
+    if config.postgres is not None:
+        return Shards.by_lease()
+    return Shards.of_worker(slot, slots, resting=resting)
+
+
+async def spread_over(
+    config: Config, store: Store, closing: contextlib.AsyncExitStack
+) -> "tuple[Wake | None, Spread | None]":
+    """Return what tells other processes of new work, None where there are no others; and what goes
+    over Redis, without which work is found by looking."""
+    if not store.shards.leased:
+        return None, None
+    spread = spread_of(config, store, breaker_terms(config), jitter())
+    if spread is None:
+        return Alone(), None
+    await spread.start()
+    closing.push_async_callback(spread.close)
+    return spread.wake, spread
+
+
+def breaker_terms(config: Config) -> BreakerTerms:
+    """Return when an endpoint is left alone, and for how long."""
+    terms = config.delivery
+    return BreakerTerms(
+        failures=terms.breaker_failures,
+        shortest_s=terms.breaker_first_s,
+        longest_s=terms.breaker_longest_s,
+    )
+
+
+def leasing_of(own: Own) -> Leasing:
+    """Return what keeps the leases of this start of this process."""
+    return Leasing(
+        store=own.store,
+        holder=clock.new_id("own"),
+        now=clock.now,
+        lease_for=timedelta(seconds=own.config.delivery.lease_s),
+        wake=own.wake,
+    )
+
+
+def answering_of(own: Own) -> Answering:
+    """Return what takes the answers of recipients in."""
+    return Answering(
+        store=own.store, directory=own.directory, links=own.links, now=own.now, traces=own.traces
+    )
+
+
+def channels_of(own: Own, answering: Answering) -> Channels:
+    """Return the channels of one running gateway.
+
+    Raises:
+        BadConfig, BadKey: some part of them cannot be used.
+    """
+    return build_channels(
+        own.config,
+        own.keys,
+        own.directory,
+        own.links,
+        hearing_of(own, answering),
+        caps=own.spread.caps if own.spread else None,
+    )
 
 
 def hearing_of(own: Own, answering: Answering) -> Hearing:
@@ -76,11 +139,12 @@ def hearing_of(own: Own, answering: Answering) -> Hearing:
         await own.store.commit(unit)
 
     return Hearing(
-        receipt=partial(_receive, own), reply=answering.answer_by_text, acknowledged=acknowledged
+        receipt=partial(receive, own), reply=answering.answer_by_text, acknowledged=acknowledged
     )
 
 
-async def _receive(own: Own, heard: Receipt) -> bool:
+async def receive(own: Own, heard: Receipt) -> bool:
+    """Take in what a carrier said of an alert; return whether it is one of ours."""
     return await own.store.commit(receipts.receive(heard, own.now()))
 
 
@@ -109,7 +173,7 @@ def incidents_of(own: Own, channels: Channels, closing: contextlib.AsyncExitStac
 def pipeline_of(
     own: Own, adapters: Mapping[str, Adapter], deliverer: Deliverer, incidents: Incidents
 ) -> Pipeline:
-    """Return the straight line, with the chaser of duties in the first worker's."""
+    """Return the straight line, with the chaser of duties in that of whoever owns the first."""
     chaser = Chaser(
         store=own.store,
         directory=own.directory,
@@ -128,16 +192,18 @@ def pipeline_of(
         new_id=clock.new_id,
         undecided_bound=own.config.http.undecided_bound,
         report=incidents.report,
-        chase=chaser.run if own.store.slot == 0 else None,
+        chase=chaser.run,
         while_whole=own.standing.while_whole,
         traces=own.traces,
+        wake=own.wake,
+        called=own.spread.called if own.spread else None,
     )
 
 
 def deliverer_of(own: Own, channels: Channels, incidents: Incidents) -> Deliverer:
     """Return what makes the attempts."""
     terms, store = own.config.delivery, own.store
-    owed = Owed(store.reader, slot=store.slot, slots=store.slots)
+    owed = Owed(store.reader, store.shards)
     preparing = Preparing(
         store=store,
         directory=own.directory,
@@ -145,7 +211,8 @@ def deliverer_of(own: Own, channels: Channels, incidents: Incidents) -> Delivere
         clock=own.now,
         report=incidents.report,
     )
-    return Deliverer(
+    spread = own.spread
+    deliverer = Deliverer(
         Delivering(
             channels=channels.by_name,
             endpoint_of=own.directory.endpoint,
@@ -160,106 +227,19 @@ def deliverer_of(own: Own, channels: Channels, incidents: Incidents) -> Delivere
             pick_up=own.links.pick_up,
             prepare=with_witnessed_proofs(preparing.prepare, store.reader),
             per_minute=terms.per_minute,
-            workers=store.slots,
-            breaker=BreakerTerms(
-                failures=terms.breaker_failures,
-                shortest_s=terms.breaker_first_s,
-                longest_s=terms.breaker_longest_s,
-            ),
+            workers=lambda: store.shards.holders,
+            rate_of=spread.rates.of if spread else None,
+            breaker_of=spread.breakers.of if spread else None,
+            tokens=lambda: store.shards.tokens,
+            breaker=breaker_terms(own.config),
             step_after=timedelta(seconds=terms.step_after_s),
             held=lambda: own.standing.read_only,
             report=incidents.report,
         )
     )
-
-
-def loops_of_one(
-    own: Own,
-    deliverer: Deliverer,
-    incidents: Incidents,
-    closing: contextlib.AsyncExitStack,
-) -> Mapping[str, Loop]:
-    """Return the loops that one worker of a gateway runs for all."""
-    config = own.config
-    escalator = Escalator(
-        Escalating(
-            store=own.store,
-            directory=own.directory,
-            law=own.law,
-            disclosing=own.disclosing,
-            now=own.now,
-            new_id=clock.new_id,
-            take=deliverer.take,
-            chase_within=config.escalation.chase_within,
-        )
-    )
-    fetcher = RevocationFetcher(outbound_policy(config))
-    closing.push_async_callback(fetcher.close)
-    watch = KeyWatch(
-        directory=own.directory,
-        anchors=anchors_of(config),
-        fetcher=fetcher,
-        commit=own.store.commit,
-        clock=own.now,
-        new_id=clock.new_id,
-        report=incidents.report,
-        every_s=config.certificates.refresh_s,
-    )
-    loops: dict[str, Loop] = {
-        "escalate": own.standing.while_whole(escalator.run),
-        "watch-keys": own.standing.while_whole(watch.run),
-        "standing": own.standing.run,
-        "index-log": partial(keep_indexed, own.store.commit, own.store.reader),
-        "approvals": own.standing.while_whole(partial(_lapse_approvals, own)),
-    }
-    if config.witness is not None:
-        witnessing = witnessing_of(
-            config,
-            config.witness,
-            store=own.store,
-            log_keys=lambda: verifiers_of(config),
-            now=own.now,
-            report=incidents.report,
-            closing=closing,
-            on_behind=own.standing.on_behind,
-            on_forked=own.standing.on_forked,
-        )
-        loops["witness"] = own.standing.while_whole(witnessing.run)
-    if config.email is not None and config.email.bounces is not None:
-        bounces = config.email.bounces
-        reader = BounceReader(
-            config.path(bounces.maildir),
-            partial(_receive, own),
-            poll_s=bounces.poll_s,
-            keep=bounces.after == "keep",
-            count=lambda code: BOUNCES.labels(code).inc(),
-        )
-        loops["bounces"] = reader.run
-    return loops
-
-
-async def _lapse_approvals(own: Own) -> None:
-    while True:
-        with contextlib.suppress(StoreUnavailable):  # no space, or busy: whoever writes says so
-            await own.store.commit(approvals.lapse(own.now()))
-        await asyncio.sleep(_LAPSE_EVERY_S)
-
-
-def anchors_of(config: Config) -> Anchors | None:
-    """Return whom recipients' certificates may rest on; None: nobody is configured.
-
-    Raises:
-        BadConfig: a file of anchors cannot be read.
-    """
-    section = config.certificates
-    if not section.anchors:
-        return None
-    try:
-        pem = "\n".join(config.path(one).read_text("ascii") for one in section.anchors)
-    except (OSError, UnicodeDecodeError):
-        raise BadConfig("certificates: anchors: a file cannot be read") from None
-    stale_after = timedelta(hours=section.stale_after_h)
-    return Anchors(pem=pem, revocation=section.revocation, stale_after=stale_after)
+    if spread is not None:
+        spread.breakers.changed = deliverer.breaker_changed
+    return deliverer
 
 
 def links_of(config: Config, sealed_store: SealedStore) -> Links:

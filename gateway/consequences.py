@@ -298,7 +298,7 @@ class Consequences:
             disclosures=tuple(disclosures),
             refusals=tuple(entries),
             now=around.now,
-            slot=self._store.slot,
+            slot=self._store.shards.slot_for(event.person),
             others=tuple(
                 Facts(person=person, version=other.version, sealed=other.seal_facts(anew))
                 for person, (other, anew) in known.items()

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -29,11 +29,14 @@ from gateway.model.event import Event
 from gateway.model.ids import AlertId, RecipientId
 from gateway.model.party import Recipient
 from gateway.model.problem import MalformedEvent
+from gateway.shards import Tokens
 from gateway.store import alerts, chains, history, outbox
 from gateway.store.alerts import AlertRow
 from gateway.store.chains import Reason
 from gateway.store.decisions import Decided, Rung, commit, rows_of
 from gateway.store.engine import Connection
+from gateway.store.group_commit import Unit
+from gateway.store.leases import of_first
 from gateway.store.outbox import OutboxRow
 from gateway.store.sealed import Held
 from gateway.store.sqlite import StoreUnavailable
@@ -47,6 +50,8 @@ LEFT_ALONE: Final = timedelta(minutes=1)  # an alert that cannot be acted on
 NOBODY: Final = "nobody-answered"
 
 _LOG = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ class Escalator:
         self._with = escalating
         self._store = escalating.store
         self._left_alone: dict[AlertId, datetime] = {}
+        self._under: Tokens = None  # what this look began under
 
     async def run(self) -> None:
         """Look for ever. Trouble of the store is logged, and tried again with the next look."""
@@ -85,6 +91,7 @@ class Escalator:
         """Act on each alert whose time has come, by one rung; return on how many. Commits."""
         now = self._with.now()
         reader = self._store.reader
+        self._under = self._store.shards.tokens
         acted = 0
         for alert in chains.due(reader, now, AT_ONCE + len(self._left_alone)):
             if self._left_alone.get(alert, now) > now:
@@ -108,15 +115,15 @@ class Escalator:
             return
         members = alerts.chain(reader, row)
         if alerts.is_held(members) or row.recalled or _never_left(reader, row):
-            await self._store.commit(chains.stop(row))
+            await self._commit(chains.stop(row))
             return
         reason = _reason(reader, members)
         step = None if row.answer == "rejected" else outbox.next_step(reader, row.id)
         if step is not None:
-            await self._store.commit(chains.climb_own(row, step, reason=reason, now=now))
+            await self._commit(chains.climb_own(row, step, reason=reason, now=now))
         elif row.escalates is not None:
             own = _reason(reader, [row])
-            await self._store.commit(chains.pass_on(row, reason=own, now=now))
+            await self._commit(chains.pass_on(row, reason=own, now=now))
         else:
             await self._turn(row, members, reason, now)
         ESCALATIONS.labels(reason).inc()
@@ -131,21 +138,22 @@ class Escalator:
         people = [] if first.message == "TEST" else list(self._next(first, members))
         found = self._told(first, people, reason, now) if people else None
         if isinstance(found, Decided) and found.disclosures:
-            made = await self._store.commit(
-                commit(found, directory=lambda: self._store.directory_marker)
-            )
+            made = await self._commit(commit(found, directory=lambda: self._store.directory_marker))
             if made.verdict == "committed":
                 for row in rows_of(found, made):
                     self._with.take(row)
             return
         if found is not None and not isinstance(found, Decided):
-            await self._store.commit(chains.stop(first))
+            await self._commit(chains.stop(first))
             return
         incident = None if first.message == "TEST" else f"{NOBODY} {first.recipient}"
         refused = found.refusals if found else ()
         ended = chains.end(first, reason=reason, now=now, entries=refused, incident=incident)
-        if await self._store.commit(ended):
+        if await self._commit(ended):
             _LOG.error("nobody answered", alert=first.id, recipient=first.recipient, code=reason)
+
+    async def _commit(self, unit: Unit[T]) -> T:
+        return await self._store.commit_owned(unit, of_first(), self._under)
 
     def _next(self, first: AlertRow, members: Sequence[AlertRow]) -> Iterator[Recipient]:
         """Yield who may be turned to now, in order: each once in a chain, however the directory
@@ -266,7 +274,7 @@ class Escalator:
             disclosures=made.disclosures if made else (),
             refusals=(*climbed, *telling.entries),
             now=telling.around.now,
-            slot=self._store.slot,
+            slot=self._store.shards.slot_for(event.person),
             climbs=Rung(alert=first.id, rung=first.rung, answer_by=chains.next_due(first)),
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Set as AbstractSet
 
 from gateway.metrics import UNDECIDED
 from gateway.model.event import Event
@@ -43,6 +44,22 @@ class EventQueue:
             self._waiting.put_nowait(event)
         else:
             behind.append(event)
+
+    @property
+    def persons(self) -> AbstractSet[PersonRef]:
+        """Whom what is waiting or under decision is about."""
+        return self._behind.keys()
+
+    def clear(self) -> None:
+        """Forget what waits; what is under decision is given back with `done`."""
+        while not self._waiting.empty():
+            event = self._waiting.get_nowait()
+            self._known.difference_update(one.ref for one in (event, *self._behind[event.person]))
+            del self._behind[event.person]
+        for behind in self._behind.values():
+            self._known.difference_update(one.ref for one in behind)
+            behind.clear()
+        UNDECIDED.set(len(self._known))
 
     async def next(self) -> Event:
         """Return the next event to decide; give it back with `done`."""

@@ -114,7 +114,7 @@ class Incidents:
         """Record what was found, and say what is to be said; return that. Commits."""
         now = self._now()
         await self._record(now)
-        if self._store.slot != 0:
+        if not self._store.shards.is_first:
             return []
         open_now = open_ones(self._store.reader)
         if any(now - one.last_at >= incidents.QUIET_CLOSES for one in open_now):

@@ -25,6 +25,7 @@ from gateway.over_endpoint import (
     seal_over,
     unsealed_text,
 )
+from gateway.store.leases import of_slots
 from gateway.store.outbox import OutboxRow
 from gateway.store.resealing import Resealed, content_of, reseal
 from gateway.store.store import Store
@@ -68,6 +69,7 @@ class Preparing:
         """
         if row.form != "sealed":
             return row
+        under = self._store.shards.tokens
         self._directory.refresh()
         endpoint = self._directory.endpoint(row.endpoint)
         if endpoint is None:
@@ -95,7 +97,8 @@ class Preparing:
             key_id=resealed.key_id,
             cipher=resealed.cipher,
         )
-        await self._store.commit(reseal(row, resealed, logged.encode()))
+        unit = reseal(row, resealed, logged.encode())
+        await self._store.commit_owned(unit, of_slots([row.slot]), under)
         return replace(row, form=resealed.form, sealed=resealed.sealed, key_id=resealed.key_id)
 
     def _anew(self, row: OutboxRow, endpoint: Endpoint, now: datetime) -> Resealed | None:

@@ -8,10 +8,9 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp.http_parser
@@ -19,34 +18,64 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from gateway.app import running
+from gateway.app import LEAVING, running
 from gateway.config import BadConfig, Config
+from gateway.roles import Role
+from gateway.shards import SHARDS
 from gateway.store.sqlite import StoreUnavailable
+from gateway.supervising import BEGIN, READY, Supervisor, Worker, begin
 
 DRAIN_S = 20.0
-_RESTART_WAIT_S = 1.0
+QUIET_WITHIN_S = 1.0
+_QUIET_LOOK_S = 0.02
 
 _LOG = structlog.get_logger()
 
 
-def serve(config_file: Path, config: Config, *, workers: int) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code.
+def serve(config_file: Path, config: Config, *, workers: int, role: Role = Role.ALL) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code. SIGHUP replaces the workers one by one.
 
     Raises:
-        BadConfig: this host, port or build of Python must not serve.
+        BadConfig: this host, port or build of Python must not serve, or not in this role.
         StoreUnavailable: another gateway already serves this database.
     """
     check_floor()
-    with _only_one(config) as lock, _listening(config) as listener:
+    scaled = config.postgres is not None
+    if role is not Role.ALL and not scaled:
+        raise BadConfig(
+            f"--role {role} needs [postgres]: one machine shares one file: use --workers"
+        )
+    if workers > SHARDS:
+        raise BadConfig(f"--workers: at most {SHARDS}: there is work for no more")
+    with contextlib.ExitStack() as closing:
+        keep = [] if scaled else [closing.enter_context(only_one(config))]
+        listener = closing.enter_context(_listening(config, role))
         if workers == 1:
-            return run_worker(config, listener, slot=0, slots=1)
-        return _supervise(config_file, listener, lock, workers)
+            return run_worker(config, listener, Place(slot=0, slots=1, role=role))
+        # They hold the lock too: while one of them lives, no other gateway may start.
+        keep.append(listener.fileno())
+
+        def start(slot: int, resting: bool) -> Worker:
+            place = Place(slot=slot, slots=workers, role=role, rests=resting and not scaled)
+            return begin(_command(config_file, listener, place), keep)
+
+        return Supervisor(start, workers).run()
 
 
-def run_worker(config: Config, listener: socket.socket, *, slot: int, slots: int) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Which worker one is."""
+
+    slot: int
+    slots: int
+    role: Role = Role.ALL
+    rests: bool = False  # until its supervisor says that the one before it has ended
+
+
+def run_worker(config: Config, listener: socket.socket, place: Place) -> int:
     """Serve on an inherited socket in this process; returns the exit code."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_worker(config, listener, slot, slots))
+        runner.run(_worker(config, listener, place))
     return 0
 
 
@@ -62,76 +91,76 @@ def check_floor() -> None:
         raise BadConfig("aiohttp has no C parser here; install its wheel")
 
 
-async def _worker(config: Config, listener: socket.socket, slot: int, slots: int) -> None:
-    stopping = asyncio.Event()
+async def _worker(config: Config, listener: socket.socket, place: Place) -> None:
+    stopping, may_begin = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    if slots > 1:
-        # A pipe from the supervisor, which never writes: it ends when the supervisor has died, and
-        # a worker without one would serve on unseen beside the next gateway.
-        loop.add_reader(sys.stdin.fileno(), _orphaned, stopping)
+    supervised = place.slots > 1
+    if supervised:
+        loop.add_reader(sys.stdin.fileno(), _hear, stopping, may_begin)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with running(config, slot=slot, slots=slots) as application:
+    loop.add_signal_handler(signal.SIGHUP, _cannot_be_replaced, supervised)
+    slot, slots, waits = place.slot, place.slots, may_begin if place.rests else None
+    async with running(
+        config, slot=slot, slots=slots, role=place.role, may_begin=waits
+    ) as application:
         runner = web.AppRunner(
             application, access_log=None, auto_decompress=False, shutdown_timeout=DRAIN_S
         )
         await runner.setup()
-        await web.SockSite(runner, listener, ssl_context=_server_tls(config), backlog=1024).start()
+        site = web.SockSite(runner, listener, ssl_context=_server_tls(config), backlog=1024)
+        await site.start()
         # What is loaded by now stays: the collector need not walk it again and again.
         gc.freeze()
         gc.set_threshold(20_000, 20, 100)
         _LOG.info("listening", port=listener.getsockname()[1], slot=slot)
+        if supervised:
+            os.write(sys.stdin.fileno(), READY)
         await stopping.wait()
+        application[LEAVING].set()
+        await site.stop()
+        await _quiet(runner)
         await runner.cleanup()
     _LOG.info("stopped", slot=slot)
 
 
-def _orphaned(stopping: asyncio.Event) -> None:
-    asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-    stopping.set()
+async def _quiet(runner: web.AppRunner) -> None:
+    """Let connections that are in use end with their answers: cut between two requests, one would
+    lose what its client is just sending."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(QUIET_WITHIN_S):
+            while runner.server is not None and runner.server.connections:  # noqa: ASYNC110
+                await asyncio.sleep(_QUIET_LOOK_S)
 
 
-def _supervise(config_file: Path, listener: socket.socket, lock: int, workers: int) -> int:
-    """Keep N workers running on one socket until told to stop.
-
-    They hold the lock too: while one of them lives, no other gateway may start.
-    """
-    stopping = False
-
-    def stop(_number: int, _frame: object) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    children = {slot: _start(config_file, listener, lock, slot, workers) for slot in range(workers)}
-    while not stopping:
-        time.sleep(0.2)
-        for slot, child in children.items():
-            if child.poll() is not None and not stopping:
-                _LOG.error("worker ended", slot=slot, code=str(child.returncode))
-                time.sleep(_RESTART_WAIT_S)
-                children[slot] = _start(config_file, listener, lock, slot, workers)
-    for child in children.values():
-        child.terminate()
-    return max(abs(child.wait()) for child in children.values())
+def _hear(stopping: asyncio.Event, may_begin: asyncio.Event) -> None:
+    """Take in what the supervisor says; that the line has ended says that it has died."""
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        said = os.read(sys.stdin.fileno(), 16)
+    if said == BEGIN:
+        may_begin.set()
+    elif not said:
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stopping.set()
 
 
-def _start(
-    config_file: Path, listener: socket.socket, lock: int, slot: int, slots: int
-) -> subprocess.Popen[bytes]:
-    descriptor = listener.fileno()
+def _cannot_be_replaced(supervised: bool) -> None:
+    if not supervised:
+        _LOG.warning("not replaced")
+
+
+def _command(config_file: Path, listener: socket.socket, place: Place) -> list[str]:
     command = [sys.executable, "-m", "gateway", "serve", "--config", str(config_file)]
-    command += ["--slot", str(slot), "--slots", str(slots), "--descriptor", str(descriptor)]
-    return subprocess.Popen(  # noqa: S603 - our own command
-        command, stdin=subprocess.PIPE, pass_fds=(descriptor, lock)
-    )
+    command += ["--slot", str(place.slot), "--slots", str(place.slots)]
+    command += ["--role", place.role, "--descriptor", str(listener.fileno())]
+    return [*command, "--rests"] if place.rests else command
 
 
 @contextlib.contextmanager
-def _only_one(config: Config) -> Iterator[int]:
+def only_one(config: Config) -> Iterator[int]:
     """Hold the instance's lock, and yield its descriptor: two gateways would both own its work."""
-    path = config.path(config.instance.database).with_suffix(".lock")
+    path = config.local_state(".lock")
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -143,8 +172,9 @@ def _only_one(config: Config) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _listening(config: Config) -> Iterator[socket.socket]:
+def _listening(config: Config, role: Role) -> Iterator[socket.socket]:
     host = config.http.host
+    port = config.http.port if role.accepts else config.http.operator_port
     secure = config.http.tls_certificate is not None or config.http.behind_proxy
     if not secure and not host.is_loopback:
         raise BadConfig(
@@ -154,9 +184,9 @@ def _listening(config: Config) -> Iterator[socket.socket]:
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((str(host), config.http.port))
+            listener.bind((str(host), port))
         except OSError as error:
-            raise BadConfig(f"cannot listen on port {config.http.port}: {error.strerror}") from None
+            raise BadConfig(f"cannot listen on port {port}: {error.strerror}") from None
         listener.listen(1024)
         listener.setblocking(False)
         os.set_inheritable(listener.fileno(), True)

@@ -3,15 +3,16 @@ what it cannot show of it, after a restore, holds it back until two persons ackn
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import structlog
 
 from gateway.config import Config
 from gateway.disclosure_log.checkpoint import Checkpoint, LogKey, parse_checkpoint
 from gateway.instance import high_water_of, keep_published
+from gateway.loops import Loop, only_while
 from gateway.store import epoch
 from gateway.store.approvals import Approval, CarryOut, SubjectGone
 from gateway.store.engine import Connection
@@ -21,8 +22,6 @@ from gateway.store.store import Store
 
 EVERY_S: Final = 1.0
 LOOKED_FOR_S: Final = 0.1  # each attempt asks, and asking reads the database
-
-Loop: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 _LOG = structlog.get_logger()
 
@@ -119,22 +118,7 @@ class Standing:
     def while_whole(self, loop: Loop) -> Loop:
         """Return the loop that runs another while the log is whole: not begun before it is,
         cancelled when it is no more, begun again."""
-
-        async def run() -> None:
-            while True:
-                while self.read_only:  # noqa: ASYNC110 - another process may be who ends that
-                    await asyncio.sleep(self._every_s)
-                running = asyncio.create_task(loop())
-                try:
-                    while not running.done() and not self.read_only:
-                        await asyncio.wait([running], timeout=self._every_s)
-                    if running.done():
-                        return running.result()
-                finally:
-                    running.cancel()
-                    await asyncio.wait([running])
-
-        return run
+        return only_while(lambda: not self.read_only, loop, every_s=self._every_s)
 
     def _unkept(self) -> str | None:
         """Return the newest checkpoint, if it is yet to be kept. Reads the store: on its thread."""
@@ -181,3 +165,16 @@ def _mark(known: Checkpoint) -> Unit[None]:
         return Staged(None, while_behind=True)
 
     return unit
+
+
+def refusals_of(store: Store) -> Iterator[str]:
+    """Yield the codes of why a store takes nothing now."""
+    try:
+        behind = store.behind
+    except StoreUnavailable as error:
+        yield error.code
+        return
+    if behind is not None:
+        yield "log-behind"
+    elif store.refused is not None:
+        yield store.refused

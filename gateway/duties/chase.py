@@ -21,6 +21,7 @@ from gateway.model.ids import OURSELVES, EventRef, PersonRef
 from gateway.model.problem import MalformedEvent
 from gateway.model.strict_json import Json
 from gateway.store import duties as rows
+from gateway.store.leases import of_first
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
 from keys.problem import KeyProblem
@@ -137,6 +138,7 @@ class Chaser:
         Where another event of theirs is decided meanwhile, nothing is kept: the next turn looks
         again.
         """
+        under = self._store.shards.tokens
         now = self._now()
         today = clock.day(now)
         clocks = self._clocks()
@@ -145,7 +147,7 @@ class Chaser:
             past = self._store.history(person)
         except (KeyProblem, MalformedEvent) as error:  # damaged at rest, or erased
             _LOG.error("cannot chase duties", error=type(error).__name__)
-            await self._store.commit(rows.leave(person))
+            await self._store.commit_owned(rows.leave(person), of_first(), under)
             return []
         reckoning = reckon(
             [one.event for one in past if one.state == "decided"],
@@ -156,7 +158,7 @@ class Chaser:
         )
         stated = stated_before(one.event for one in past)
         steps = next_steps(reckoning, clocks=clocks, stated=stated, today=today)
-        kept = await self._store.commit(
+        kept = await self._store.commit_owned(
             rows.write(
                 person,
                 reckoning,
@@ -165,8 +167,10 @@ class Chaser:
                 stated=stated | {step.key for step in steps},
                 sealed=self._store.sealed,
                 now=now,
-                slot=self._store.slot,
-            )
+                slot=self._store.shards.slot_for(person),
+            ),
+            of_first(),
+            under,
         )
         return steps if kept else []
 

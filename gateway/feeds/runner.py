@@ -11,9 +11,9 @@ import structlog
 
 from gateway.feeds.contract import Answer, Feed, FeedTrouble, Fetched, HandOver
 from gateway.feeds.verdict import NOT_FOR_US
+from gateway.loops import Loop
 from gateway.metrics import FED, FEED_UP
 from gateway.model.ids import AgencyName
-from gateway.pipeline import Loop
 from gateway.receive import Fed
 
 FIRST_WAIT_S: Final = 1.0

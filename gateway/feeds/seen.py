@@ -2,6 +2,17 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from typing import Protocol
+
+
+class Once(Protocol):
+    """Remembers for a while what was done, in this process or among several."""
+
+    async def is_first(self, *key: str) -> bool:
+        """Return whether nobody asked of this key before, and remember it."""
+
+    async def forget(self, *key: str) -> None:
+        """Let a key be new again: what it stood for did not happen."""
 
 
 class Seen:
@@ -20,3 +31,24 @@ class Seen:
         self._keys.move_to_end(key)
         if len(self._keys) > self._limit:
             self._keys.popitem(last=False)
+
+    def discard(self, key: Hashable) -> None:
+        """Forget a key, if it is remembered."""
+        self._keys.pop(key, None)
+
+
+class OnceHere:
+    """Remembers what this process did."""
+
+    def __init__(self) -> None:
+        self._seen = Seen()
+
+    async def is_first(self, *key: str) -> bool:
+        """As `Once.is_first`."""
+        first = key not in self._seen
+        self._seen.add(key)
+        return first
+
+    async def forget(self, *key: str) -> None:
+        """As `Once.forget`."""
+        self._seen.discard(key)

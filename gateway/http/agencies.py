@@ -1,6 +1,9 @@
 """What agencies call: post events, read the schemas and the list of adapters."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Final
 
 import orjson
 from aiohttp import web
@@ -15,6 +18,8 @@ from gateway.model.problem import MalformedEvent
 from gateway.model.schemas import POSTED, schema_for, schema_index
 from gateway.pipeline import Pipeline
 from gateway.receive import (
+    BATCH,
+    MAX_BATCH_BYTES,
     MAX_BODY_BYTES,
     NotAllowed,
     Request,
@@ -24,12 +29,21 @@ from gateway.receive import (
 from gateway.store.acceptance import CorrectsUnknown
 from gateway.store.sqlite import StoreUnavailable
 
+_LARGE_AT_ONCE: Final = 8  # bodies over the common bound, in memory until they are answered
+_LARGE_WITHIN_S: Final = 20.0
+
 
 def routes(pipeline: Pipeline, adapters: Mapping[str, Adapter]) -> list[web.RouteDef]:
     """Return the agencies' routes."""
+    room = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def post(request: web.Request) -> web.Response:
-        response = await _answer(pipeline, request)
+        large = _is_large(request)
+        if large and room.locked():
+            response = _later("behind", "Too much is waiting", 1)
+        else:
+            async with room if large else nullcontext():
+                response = await _answered(pipeline, request)
         REQUESTS.labels(str(response.status)).inc()
         return response
 
@@ -54,6 +68,13 @@ def routes(pipeline: Pipeline, adapters: Mapping[str, Adapter]) -> list[web.Rout
     ]
 
 
+async def _answered(pipeline: Pipeline, request: web.Request) -> web.Response:
+    try:
+        return await _answer(pipeline, request)
+    except TimeoutError:
+        return problem(408, "too-slow", "The body did not come in time")
+
+
 async def _answer(pipeline: Pipeline, request: web.Request) -> web.Response:
     try:
         answer = await pipeline.post(await _read(request))
@@ -75,7 +96,7 @@ async def _answer(pipeline: Pipeline, request: web.Request) -> web.Response:
             415, "unsupported-content", "Not a form this gateway takes", detail=str(error)
         )
     except web.HTTPRequestEntityTooLarge:
-        return problem(413, "too-large", "Body too large", detail=f"at most {MAX_BODY_BYTES} bytes")
+        return problem(413, "too-large", "Body too large", detail=_TOO_LARGE)
     except Pushback as error:
         return _later("behind", "Too much is waiting", error.retry_after_s)
     except StoreUnavailable as error:
@@ -90,14 +111,31 @@ async def _answer(pipeline: Pipeline, request: web.Request) -> web.Response:
     return _receipt(answer)
 
 
+_TOO_LARGE: Final = (
+    f"at most {MAX_BODY_BYTES} bytes; a batch ({BATCH}) with Content-Length, {MAX_BATCH_BYTES}"
+)
+
+
+def _is_large(request: web.Request) -> bool:
+    """Return whether a body may be, and says it is, longer than the common bound."""
+    return (
+        request.content_type == BATCH
+        and "adapter" not in request.match_info
+        and (request.content_length or 0) > MAX_BODY_BYTES
+    )
+
+
 async def _read(request: web.Request) -> Request:
     """Read the whole body, but only if it comes as it is: nothing is ever decompressed."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     if headers.get("content-encoding", "identity").lower() not in {"identity", ""}:
         raise UnsupportedContent("send the body without Content-Encoding")
-    return Request(
-        headers=headers, body=await request.read(), adapter=request.match_info.get("adapter")
-    )
+    if _is_large(request):
+        async with asyncio.timeout(_LARGE_WITHIN_S):
+            body = await request.clone(client_max_size=MAX_BATCH_BYTES).read()
+    else:
+        body = await request.read()
+    return Request(headers=headers, body=body, adapter=request.match_info.get("adapter"))
 
 
 def _receipt(receipt: Receipt) -> web.Response:

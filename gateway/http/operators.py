@@ -1,5 +1,6 @@
 """What operators' machines call: health, readiness, metrics; and what measures every request."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
@@ -13,6 +14,7 @@ from gateway.http.local import is_local
 from gateway.http.problems import problem
 from gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS, LOOPS_STOPPED, READY, REGISTRY
 from gateway.pipeline import Pipeline
+from gateway.store.engine import StoreUnavailable
 from gateway.traces import OFF, Traces
 
 Scrape = Callable[[], Awaitable[bytes]]
@@ -87,9 +89,10 @@ def routes(
     ]
 
 
-def measured(traces: Traces = OFF) -> Middleware:
+def measured(traces: Traces = OFF, leaving: asyncio.Event | None = None) -> Middleware:
     """Return what counts, times and traces every request, under its route's template: paths hold
-    tokens."""
+    tokens. Once we are leaving, each connection ends with its answer."""
+    leaving = leaving or asyncio.Event()
 
     @web.middleware
     async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -102,9 +105,15 @@ def measured(traces: Traces = OFF) -> Middleware:
             try:
                 response = await handler(request)
                 status = response.status
+                if leaving.is_set():
+                    response.force_close()
             except web.HTTPException as answer:
                 status = answer.status
                 raise
+            except StoreUnavailable as error:  # met where a page looked something up
+                _LOG.error("store cannot be asked", code=error.code, route=route)
+                status, again = 503, {"Retry-After": "10"}
+                response = problem(503, "unavailable", "Cannot look that up now", headers=again)
             finally:
                 HTTP_REQUESTS.labels(method, route, str(status)).inc()
                 HTTP_SECONDS.labels(route).observe(time.perf_counter() - began)

@@ -244,9 +244,9 @@ def _logged(
 
     def unit(connection: Connection) -> Staged[bool]:
         connection.execute(
-            "INSERT OR IGNORE INTO receipt"
+            "INSERT INTO receipt"
             " (agency, message_mac, body_mac, answer, signature, received_at)"
-            " VALUES (?, ?, ?, '', ?, ?)",
+            " VALUES (?, ?, ?, '', ?, ?) ON CONFLICT (agency, message_mac) DO NOTHING",
             (
                 agency,
                 mac("reading", agency, reader.message_id),

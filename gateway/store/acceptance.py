@@ -209,7 +209,7 @@ def _insert(
             recognised.record,
             canonical.kind,
             recognised.corrects,
-            context.slot,
+            context.slot_for(recognised.person),
             milliseconds(context.now),
             key.seal(content, event_context(ref)),
             key.seal(posted.raw, b"raw:" + ref.encode()) if posted.raw else None,

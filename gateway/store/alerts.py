@@ -146,7 +146,7 @@ def listed(
         since: Only those decided then or later.
         unanswered: Only those that somebody still has to answer, or had to when the chain ended.
     """
-    where = ["1"]
+    where = ["TRUE"]
     bindings: list[Any] = []
     if recipient is not None:
         where.append("recipient = ?")

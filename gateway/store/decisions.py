@@ -318,13 +318,14 @@ def rows_of(decided: Decided, committed: Committed) -> list[OutboxRow]:
     kept = {alert.alert: alert for alert, _ in decided.alerts}
     begin = first_steps(decided.disclosures)
     return [
-        _as_read(disclosure, kept[disclosure.alert], proof, decided.now)
+        _as_read(disclosure, kept[disclosure.alert], proof, decided)
         for disclosure, proof in zip(decided.disclosures, committed.proofs, strict=True)
         if disclosure.step == begin[disclosure.alert] and disclosure.not_before is None
     ]
 
 
-def _as_read(disclosure: Disclosure, alert: AlertKept, proof: str, now: datetime) -> OutboxRow:
+def _as_read(disclosure: Disclosure, alert: AlertKept, proof: str, decided: Decided) -> OutboxRow:
+    event = decided.event
     return OutboxRow(
         alert=disclosure.alert,
         endpoint=disclosure.endpoint,
@@ -340,6 +341,9 @@ def _as_read(disclosure: Disclosure, alert: AlertKept, proof: str, now: datetime
         key_id=disclosure.key_id,
         attempts=0,
         outcome_unknown=False,
-        decided_at=now,
-        next_at=now,
+        decided_at=decided.now,
+        next_at=decided.now,
+        slot=decided.slot,
+        came_of=(event.ref, event.received_at) if disclosure.event == event.ref else None,
+        alone=decided.person_version == 0,
     )

@@ -66,7 +66,7 @@ class Wanted:
 
 def listing(connection: Connection, wanted: Wanted) -> list[Delivery]:
     """Return deliveries, the newest first. Reads only."""
-    where = ["1"]
+    where = ["TRUE"]
     bindings: list[str | int] = []
     if wanted.state == "failed":
         where.append("state = 'accepted' AND receipt = 'failed'")
@@ -177,19 +177,20 @@ _LETTER: Final = (
     "SELECT outbox.alert, outbox.endpoint,"  # noqa: S608 - constants
     " coalesce(outbox.receipt_at, outbox.settled_at) AS failed_at"
     " FROM outbox CROSS JOIN alert ON alert.id = outbox.alert"
-    f" WHERE {_STANDS} AND (:endpoint IS NULL OR outbox.endpoint = :endpoint)"
-    " AND (:since IS NULL OR failed_at >= :since)"
+    f" WHERE {_STANDS} AND (outbox.endpoint = :endpoint OR CAST(:endpoint AS TEXT) IS NULL)"
+    " AND (coalesce(outbox.receipt_at, outbox.settled_at) >= :since"
+    "   OR CAST(:since AS BIGINT) IS NULL)"
     " AND NOT EXISTS (SELECT 1 FROM alert AS newer WHERE newer.supersedes = outbox.alert)"
 )
 _BY_AGE: Final = " ORDER BY failed_at, 1, 2"
 # Each of the two by an index of its own: what has not failed is never read.
 _DEAD: Final = (
     f"SELECT alert, endpoint FROM ({_LETTER} AND {_GIVEN_UP}"  # noqa: S608 - constants
-    f" UNION ALL {_LETTER} AND {_REPORTED}){_BY_AGE}"
+    f" UNION ALL {_LETTER} AND {_REPORTED}) AS failed{_BY_AGE}"
 )
 _DEAD_OF: Final = (
     f"SELECT alert, endpoint FROM ({_LETTER} AND {_FAILED}"  # noqa: S608 - constants
-    f" AND outbox.alert = :alert){_BY_AGE}"
+    f" AND outbox.alert = :alert) AS failed{_BY_AGE}"
 )
 
 

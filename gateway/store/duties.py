@@ -41,9 +41,10 @@ def touch(connection: Connection, person: PersonRef, now: datetime) -> None:
     """Have a person's duties looked at again at once. Belongs in the transaction that decides an
     event, merges or parts records, or carries out what a human decided."""
     connection.execute(
-        "INSERT INTO duty (person, clock, status, due, next_at) VALUES (?1, '*', 'due', 0, ?2)"
+        "INSERT INTO duty (person, clock, status, due, next_at)"
+        " SELECT coalesce(merged_into, ref), '*', 'due', 0, ? FROM person WHERE ref = ?"
         " ON CONFLICT (person, clock) DO UPDATE SET next_at = excluded.next_at",
-        (root(connection, person), milliseconds(now)),
+        (milliseconds(now), person),
     )
 
 

@@ -115,7 +115,7 @@ _DEAD: Final = (
 _SILENT: Final = (
     "SELECT urgent, count(*), min(decided_at) FROM ("  # noqa: S608 - a number of ours
     " SELECT urgent, decided_at, answer, recalled, exercise FROM alert INDEXED BY alert_silent"
-    f" WHERE answer_by IS NOT NULL LIMIT {_LOOKED_AT})"
+    f" WHERE answer_by IS NOT NULL LIMIT {_LOOKED_AT}) AS silent"
     " WHERE answer IS NULL AND recalled = 0 AND exercise = 0 GROUP BY urgent"
 )
 _ACCEPTED: Final = (

@@ -34,7 +34,8 @@ _OF_PERSON: Final = (
 _ALERT: Final = (
     "SELECT outbox.alert, outbox.event, event.kind, event.agency, outbox.recipient, outbox.message,"
     " min(outbox.leaf_index), max(outbox.decided_at),"
-    " max(outbox.state <> 'withheld' OR outbox.attempts > 0), max(outbox.state = 'pending')"
+    " max(CASE WHEN outbox.state <> 'withheld' OR outbox.attempts > 0 THEN 1 ELSE 0 END),"
+    " max(CASE WHEN outbox.state = 'pending' THEN 1 ELSE 0 END)"
     " FROM outbox JOIN event ON event.ref = outbox.event WHERE "
 )
 _CONCERNS: Final = (
@@ -43,7 +44,10 @@ _CONCERNS: Final = (
     " AND person IN (SELECT ref FROM person WHERE ref = ?1 OR merged_into = ?1)"
 )
 _BARE: Final = frozenset({"CHASE", "TEST"})  # they tell nothing of anybody
-_BY_ALERT: Final = " GROUP BY outbox.alert ORDER BY 7"
+_BY_ALERT: Final = (
+    " GROUP BY outbox.alert, outbox.event, event.kind, event.agency, outbox.recipient,"
+    " outbox.message ORDER BY 7"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -177,7 +177,10 @@ def _write(connection: Connection, incident: Incident) -> None:
         "closed_at": milliseconds(incident.closed_at) if incident.closed_at else None,
     }
     connection.execute(
-        "INSERT OR REPLACE INTO incident (name, opened_at, last_at, seen, said, said_at, closed_at)"
-        " VALUES (:name, :opened_at, :last_at, :seen, :said, :said_at, :closed_at)",
+        "INSERT INTO incident (name, opened_at, last_at, seen, said, said_at, closed_at)"
+        " VALUES (:name, :opened_at, :last_at, :seen, :said, :said_at, :closed_at)"
+        " ON CONFLICT (name) DO UPDATE SET opened_at = excluded.opened_at,"
+        " last_at = excluded.last_at, seen = excluded.seen, said = excluded.said,"
+        " said_at = excluded.said_at, closed_at = excluded.closed_at",
         row,
     )

@@ -28,7 +28,7 @@ def keep(connection: Connection, sealed: SealedStore, person: PersonRef, words: 
     mac = digest(sealed, words)
     blob = sealed.key_of(connection, person).seal(words.encode(), _context(mac))
     connection.execute(
-        "INSERT OR IGNORE INTO justification (person, mac, sealed) VALUES (?, ?, ?)",
+        "INSERT INTO justification (person, mac, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (person, mac, blob),
     )
 

@@ -142,14 +142,18 @@ def _index(connection: Connection, entries: Sequence[tuple[int, dict[str, Any]]]
         for term in _terms(connection, entry, agencies):
             postings.setdefault(term, []).append(index)
     ids = {term: _term_id(connection, term) for term in postings}
-    connection.executemany("INSERT OR IGNORE INTO log_term (what, value) VALUES (?, ?)", postings)
+    connection.executemany(
+        "INSERT INTO log_term (what, value) VALUES (?, ?) ON CONFLICT DO NOTHING", postings
+    )
     rows = [
         (ids[term] or _term_id(connection, term), index)
         for term, indexes in postings.items()
         for index in indexes
     ]
     rows.sort()  # neighbours on a page of the tree are written together
-    connection.executemany("INSERT OR IGNORE INTO log_posting (term, idx) VALUES (?, ?)", rows)
+    connection.executemany(
+        "INSERT INTO log_posting (term, idx) VALUES (?, ?) ON CONFLICT DO NOTHING", rows
+    )
 
 
 def _terms(
@@ -286,11 +290,11 @@ _PROBE: Final = (
 _DESCENDING: Final = " ORDER BY p.idx DESC"
 _COUNT: Final = (
     "SELECT count(*) FROM (SELECT 1 FROM log_posting WHERE term = ? AND idx >= ? AND idx < ?"
-    " LIMIT ?)"
+    " LIMIT ?) AS few"
 )
 _DAYS: Final = (
     "SELECT min(low), max(high) FROM (SELECT"
     " (SELECT min(idx) FROM log_posting WHERE term = log_term.id) AS low,"
     " (SELECT max(idx) FROM log_posting WHERE term = log_term.id) AS high"
-    " FROM log_term WHERE what = 'day' AND value >= ? AND value <= ?)"
+    " FROM log_term WHERE what = 'day' AND value >= ? AND value <= ?) AS days"
 )

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from gateway.disclosure_log import entry
-from gateway.model.ids import AlertId, EndpointId, PersonRef
+from gateway.model.ids import AlertId, EndpointId, EventRef, PersonRef
 from gateway.model.party import ChannelName, Form
+from gateway.shards import EVERY
 from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
+from gateway.store.leases import OWNED
 from gateway.store.receipts import receive
 from gateway.store.steps import (
     ALL_IN_REACH,
@@ -62,6 +64,9 @@ class OutboxRow:
     next_at: datetime
     link_issue: int = 0  # of its pick-up link
     retried_at: datetime | None = None  # a human set it going again
+    came_of: tuple[EventRef, datetime] | None = None  # event, its acceptance; None: look it up
+    alone: bool = False  # nobody was told of this person before
+    slot: int = 0  # of its shard
 
     @property
     def key(self) -> Key:
@@ -88,6 +93,11 @@ class Attempted:
     reason: str
     entry: bytes
 
+    @property
+    def key(self) -> Key:
+        """What names its row."""
+        return self.alert, self.endpoint
+
 
 def record(
     attempted: Attempted | Sequence[Attempted], out: OutOfReach = ALL_IN_REACH
@@ -107,17 +117,19 @@ def record(
     def unit(connection: Connection) -> Staged[None]:
         entries: list[bytes] = []
         for one in each:
-            _record(connection, one)
+            got_through = _record(connection, one)
             entries.append(one.entry)
-            if one.state != "pending":
+            if one.state != "pending" and not got_through:
                 entries += fall_over(connection, one.alert, one.at, out)
         return Staged(None, entries)
 
     return unit
 
 
-def _record(connection: Connection, attempted: Attempted) -> None:
-    connection.execute(_RECORD, {
+def _record(connection: Connection, attempted: Attempted) -> bool:
+    """Store what one attempt led to; return whether the alert got through, and nobody said since
+    that it did not."""
+    row = connection.execute(_RECORD, {
         "state": attempted.state,
         "attempts": attempted.attempts,
         "next_at": milliseconds(attempted.next_at),
@@ -126,7 +138,8 @@ def _record(connection: Connection, attempted: Attempted) -> None:
         "reason": attempted.reason,
         "alert": attempted.alert,
         "endpoint": attempted.endpoint,
-    })  # fmt: skip
+    }).fetchone()  # fmt: skip
+    return attempted.state == "accepted" and row is not None and row[0] != "failed"
 
 
 _RECORD = (
@@ -135,15 +148,21 @@ _RECORD = (
     " reason = CASE WHEN state = 'pending' OR :state = 'accepted' THEN :reason ELSE reason END,"
     " state = CASE WHEN state = 'pending' OR :state = 'accepted' THEN :state ELSE state END"
     " WHERE alert = :alert AND endpoint = :endpoint AND state IN ('pending', 'withheld')"
+    " RETURNING receipt"
 )
 
 
-def is_pending(connection: Connection, key: Key) -> bool:
-    """Return whether a row is still to leave: it may have been withheld since. Reads only."""
-    return connection.execute(_PENDING, key).get is not None
+def is_pending(connection: Connection, key: Key, owned: int = EVERY) -> bool:
+    """Return whether a row is still to leave, and of these shards: it may have been withheld since.
+    Reads only."""
+    bindings = {"alert": key[0], "endpoint": key[1], "owned": owned}
+    return connection.execute(_PENDING, bindings).get is not None
 
 
-_PENDING = "SELECT 1 FROM outbox WHERE alert = ? AND endpoint = ? AND state = 'pending'"
+_PENDING = (
+    "SELECT 1 FROM outbox WHERE alert = :alert AND endpoint = :endpoint"  # noqa: S608 - constants
+    f" AND state = 'pending' AND {OWNED}"
+)
 
 
 def withhold(connection: Connection, alert: AlertId, reason: str, now: datetime) -> list[bytes]:
@@ -185,7 +204,7 @@ def load(connection: Connection, keys: Iterable[Key]) -> Iterator[OutboxRow]:
 
 _LOAD = (
     "SELECT alert, endpoint, person, channel, form, sealed, proof, urgent, exercise, step, digest,"
-    " key_id, attempts, unknown, decided_at, next_at, link_issue, retried_at FROM outbox"
+    " key_id, attempts, unknown, decided_at, next_at, link_issue, retried_at, slot FROM outbox"
     " WHERE alert = ? AND endpoint = ? AND state = 'pending'"
 )
 
@@ -209,6 +228,7 @@ def _row(
     next_at: int,
     link_issue: int,
     retried_at: int | None,
+    slot: int,
 ) -> OutboxRow:
     return OutboxRow(
         alert=AlertId(alert),
@@ -229,6 +249,7 @@ def _row(
         next_at=moment(next_at),
         link_issue=link_issue,
         retried_at=None if retried_at is None else moment(retried_at),
+        slot=slot,
     )
 
 

@@ -9,23 +9,31 @@ from datetime import datetime
 from typing import Final
 
 from gateway.model.ids import AlertId, EndpointId, EventRef
+from gateway.shards import Shards
 from gateway.store import outbox
 from gateway.store.engine import Connection
+from gateway.store.leases import OWNED
 from gateway.store.outbox import Key, OutboxRow
 from gateway.store.times import milliseconds, moment
+
+_OTHERS: Final = "(:owned >> CAST(abs(older.slot) % 32 AS INTEGER)) & 1 = 0"
 
 
 class Owed:
     """What one worker has to deliver."""
 
-    def __init__(self, reader: Connection, *, slot: int = 0, slots: int = 1) -> None:
+    def __init__(self, reader: Connection, shards: Shards | None = None) -> None:
         self._reader = reader
-        self._slot = slot
-        self._slots = slots
+        self._shards = shards or Shards.of_worker(0, 1)
 
     def is_pending(self, key: Key) -> bool:
-        """Return whether a row is still to leave: it may have been withheld since."""
-        return outbox.is_pending(self._reader, key)
+        """Return whether a row is still to leave, and this process's to send: it may have been
+        withheld since, or the lease on its shard have ended."""
+        return outbox.is_pending(self._reader, key, self._shards.mask)
+
+    def is_settled(self, key: Key) -> bool:
+        """Return whether a row is not to leave any more, whoever's it is to send."""
+        return not outbox.is_pending(self._reader, key)
 
     def came_of(self, key: Key) -> tuple[EventRef, datetime] | None:
         """Return the event a row tells of, and when it was accepted."""
@@ -55,8 +63,7 @@ class Owed:
         bindings = {
             "endpoint": endpoint,
             "now": milliseconds(now),
-            "slots": self._slots,
-            "slot": self._slot,
+            "owned": self._shards.mask,
             "limit": limit,
         }
         return [(AlertId(alert), endpoint) for (alert,) in self._reader.execute(_DUE, bindings)]
@@ -67,8 +74,7 @@ class Owed:
         bindings = {
             "endpoint": endpoint,
             "now": milliseconds(now),
-            "slots": self._slots,
-            "slot": self._slot,
+            "owned": self._shards.mask,
             "few": _TRIED_WITH,
         }
         return [(AlertId(alert), endpoint) for (alert,) in self._reader.execute(_PROBE, bindings)]
@@ -86,8 +92,7 @@ class Owed:
             "endpoint": endpoint,
             "now": milliseconds(now),
             "before": milliseconds(decided_before),
-            "slots": self._slots,
-            "slot": self._slot,
+            "owned": self._shards.mask,
             "limit": limit,
         }
         return [AlertId(alert) for (alert,) in self._reader.execute(_STRANDED, bindings)]
@@ -97,8 +102,7 @@ class Owed:
         bindings = {
             "endpoint": endpoint,
             "before": milliseconds(before),
-            "slots": self._slots,
-            "slot": self._slot,
+            "owned": self._shards.mask,
             "limit": limit,
         }
         rows = self._reader.execute(_OVERDUE, bindings)
@@ -124,50 +128,50 @@ _ENDPOINTS: Final = (  # from one to the next in the index: as many steps as the
     " SELECT endpoint FROM owed WHERE endpoint IS NOT NULL"
 )
 _DUE: Final = (
-    "SELECT alert FROM (SELECT alert FROM outbox INDEXED BY outbox_lane"
+    "SELECT alert FROM (SELECT alert FROM outbox INDEXED BY outbox_lane"  # noqa: S608 - constants
     " WHERE state = 'pending' AND endpoint = :endpoint AND urgent = 1"
-    " AND next_at <= :now AND abs(slot) % :slots = :slot"
-    " ORDER BY decided_at, alert LIMIT :limit)"
+    f" AND next_at <= :now AND {OWNED}"
+    " ORDER BY decided_at, alert LIMIT :limit) AS first"
     " UNION ALL SELECT alert FROM (SELECT alert FROM outbox INDEXED BY outbox_lane"
     " WHERE state = 'pending' AND endpoint = :endpoint AND urgent = 0"
-    " AND next_at <= :now AND abs(slot) % :slots = :slot"
-    " AND (digest OR NOT EXISTS (SELECT 1 FROM outbox AS older INDEXED BY outbox_owed"
+    f" AND next_at <= :now AND {OWNED}"
+    " AND (digest = 1 OR NOT EXISTS (SELECT 1 FROM outbox AS older INDEXED BY outbox_owed"
     "   WHERE older.state = 'pending'"
     "   AND older.endpoint = outbox.endpoint AND older.person = outbox.person"
     "   AND older.decided_at < outbox.decided_at AND older.digest = 0"
     "   AND (older.next_at > :now AND older.attempts > 0"
-    "     OR older.next_at <= :now AND abs(older.slot) % :slots <> :slot)))"
-    " ORDER BY decided_at, alert LIMIT :limit)"
+    f"     OR older.next_at <= :now AND {_OTHERS})))"
+    " ORDER BY decided_at, alert LIMIT :limit) AS routine"
     " LIMIT :limit"
 )
 _TRIED_WITH: Final = 100  # the first of those due, urgent and routine, that a probe is chosen of
 _PROBE: Final = (
-    "SELECT alert FROM (SELECT * FROM (SELECT alert, urgent, attempts, decided_at FROM outbox"
+    "SELECT alert FROM (SELECT * FROM (SELECT alert, urgent, attempts, decided_at FROM outbox"  # noqa: S608 - constants
     " INDEXED BY outbox_lane WHERE state = 'pending' AND endpoint = :endpoint AND urgent = 1"
-    " AND next_at <= :now AND abs(slot) % :slots = :slot"
-    " ORDER BY decided_at, alert LIMIT :few)"
+    f" AND next_at <= :now AND {OWNED}"
+    " ORDER BY decided_at, alert LIMIT :few) AS first"
     " UNION ALL SELECT * FROM (SELECT alert, urgent, attempts, decided_at FROM outbox"
     " INDEXED BY outbox_lane WHERE state = 'pending' AND endpoint = :endpoint AND urgent = 0"
-    " AND next_at <= :now AND abs(slot) % :slots = :slot"
-    " AND (digest OR NOT EXISTS (SELECT 1 FROM outbox AS older INDEXED BY outbox_owed"
+    f" AND next_at <= :now AND {OWNED}"
+    " AND (digest = 1 OR NOT EXISTS (SELECT 1 FROM outbox AS older INDEXED BY outbox_owed"
     "   WHERE older.state = 'pending'"
     "   AND older.endpoint = outbox.endpoint AND older.person = outbox.person"
     "   AND older.decided_at < outbox.decided_at AND older.digest = 0"
     "   AND (older.attempts > 0 OR older.next_at <= :now)))"
-    " ORDER BY decided_at, alert LIMIT :few))"
+    " ORDER BY decided_at, alert LIMIT :few) AS routine) AS due"
     " ORDER BY urgent DESC, attempts, decided_at, alert LIMIT 1"
 )
 _STRANDED: Final = (
-    "SELECT alert FROM outbox INDEXED BY outbox_lane"
+    "SELECT alert FROM outbox INDEXED BY outbox_lane"  # noqa: S608 - constants
     " WHERE state = 'pending' AND endpoint = :endpoint AND (next_at <= :now OR attempts > 0)"
-    " AND (urgent OR decided_at <= :before) AND abs(slot) % :slots = :slot"
+    f" AND (urgent = 1 OR decided_at <= :before) AND {OWNED}"
     " AND EXISTS (SELECT 1 FROM outbox AS other INDEXED BY outbox_waiting"
     "   WHERE other.alert = outbox.alert AND other.state = 'waiting')"
     " ORDER BY decided_at, alert LIMIT :limit"
 )
 _OVERDUE: Final = (
-    "SELECT alert FROM outbox INDEXED BY outbox_lane"
+    "SELECT alert FROM outbox INDEXED BY outbox_lane"  # noqa: S608 - constants
     " WHERE state = 'pending' AND endpoint = :endpoint AND decided_at <= :before"
     " AND coalesce(retried_at, 0) <= :before"
-    " AND abs(slot) % :slots = :slot ORDER BY decided_at, alert LIMIT :limit"
+    f" AND {OWNED} ORDER BY decided_at, alert LIMIT :limit"
 )

@@ -34,7 +34,8 @@ def make(connection: Connection, kek: KeyEncryptionKey, name: str) -> None:
     """Make a secret of 32 random bytes, unless there is one of that name. Writes."""
     wrapped = kek.wrap(os.urandom(KEY_LENGTH), context(name))
     connection.execute(
-        "INSERT OR IGNORE INTO own_secret (name, wrapped) VALUES (?, ?)", (name, wrapped)
+        "INSERT INTO own_secret (name, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (name, wrapped),
     )
 
 
@@ -66,7 +67,8 @@ def open_or_found(writer: Connection, kek: KeyEncryptionKey) -> SealedStore:
             make(writer, kek, ROOT)
             mark = open_sealed(writer, kek).mac("key-check").hex()
             writer.execute(
-                "INSERT OR IGNORE INTO setting (name, value) VALUES ('key-check', ?), ('kek', ?)",
+                "INSERT INTO setting (name, value) VALUES ('key-check', ?), ('kek', ?)"
+                " ON CONFLICT DO NOTHING",
                 (mark, kek.id),
             )
     sealed = open_sealed(writer, kek)

@@ -64,7 +64,8 @@ def _told(connection: Connection, receipt: Receipt) -> Sequence[tuple[Any, ...]]
 _NEWEST: Final = (
     "SELECT endpoint, state, receipt, digest, settled_at, recipient FROM outbox"
     " WHERE alert = ? AND channel = ? AND state <> 'waiting'"
-    " ORDER BY state = 'accepted' DESC, attempts > 0 DESC, settled_at DESC, endpoint LIMIT 1"
+    " ORDER BY state = 'accepted' DESC, attempts > 0 DESC, coalesce(settled_at, 0) DESC,"
+    " endpoint LIMIT 1"
 )
 _TOGETHER: Final = (  # one attempt, one commit, one time
     "SELECT outbox.alert, outbox.endpoint, outbox.state, outbox.receipt"

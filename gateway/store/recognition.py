@@ -42,7 +42,7 @@ _ALIKE = 10  # of so many similar records a task names the references
 _SIMILAR = (
     "SELECT DISTINCT coalesce(merged_into, ref) AS root FROM person_likeness"
     " JOIN person ON person.ref = person_likeness.person"
-    " WHERE mac = ? AND root <> ? LIMIT ?"
+    " WHERE mac = ? AND coalesce(merged_into, ref) <> ? LIMIT ?"
 )
 
 
@@ -58,7 +58,7 @@ class Accepting:
     new_id: NewId
     now: datetime
     today: date  # in Europe/London
-    slot: int
+    slot_for: Callable[[PersonRef], int]  # of what is to be decided about a person
     organisation_class: str
 
 
@@ -221,7 +221,8 @@ class Recognising:
     def _insert(self, record: PersonRef, macs: Mapping[str, bytes]) -> None:
         # Two members may state one number: the superseded prison number and the one that lives on.
         self.connection.executemany(
-            "INSERT OR IGNORE INTO person_identifier (mac, kind, person) VALUES (?, ?, ?)",
+            "INSERT INTO person_identifier (mac, kind, person) VALUES (?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
             [(mac, "noms" if kind == SUPERSEDED else kind, record) for kind, mac in macs.items()],
         )
 
@@ -265,7 +266,7 @@ class Recognising:
             record=record,
             kind=kind,
             now=self.accepting.now,
-            slot=self.accepting.slot,
+            slot=self.accepting.slot_for(record),
         )
         self.gathered.own.append(event)
 
@@ -320,12 +321,14 @@ class Recognising:
             return []
         mac = self._digests.mac("likeness", name, born)
         self.connection.execute(
-            "INSERT OR IGNORE INTO person_likeness (mac, person) VALUES (?, ?)", (mac, record)
+            "INSERT INTO person_likeness (mac, person) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (mac, record),
         )
         if self.connection.changes() == 0:
             return []
         # However many share a name and a date of birth, no more are read than can be named.
-        alike = self.connection.execute(_SIMILAR, (mac, root(self.connection, record), _ALIKE))
+        person = root(self.connection, record) if known else record
+        alike = self.connection.execute(_SIMILAR, (mac, person, _ALIKE))
         others = tuple(PersonRef(ref) for (ref,) in alike)
         return [Doubt(kind="similar-person", others=others)] if others else []
 

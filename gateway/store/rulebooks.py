@@ -34,7 +34,7 @@ def keep(connection: Connection, digest: str, texts: Mapping[str, str], now: dat
     transaction that puts it in force. Writes."""
     own = {name: text for name, text in texts.items() if name.rpartition("/")[2] not in BESIDE}
     connection.execute(
-        "INSERT OR IGNORE INTO rulebook (digest, texts, noted_at) VALUES (?, ?, ?)",
+        "INSERT INTO rulebook (digest, texts, noted_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (digest, orjson.dumps(own, option=orjson.OPT_SORT_KEYS).decode(),
          milliseconds(now)),
     )  # fmt: skip
@@ -66,7 +66,8 @@ def put_in_force(
         keep(connection, digest, texts, now)
     connection.execute(
         "INSERT INTO setting (name, value) VALUES ('rulebook', ?)"
-        " ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        " WHERE setting.value <> excluded.value",
         (digest,),
     )
     if connection.changes() == 0:

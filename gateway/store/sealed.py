@@ -34,15 +34,18 @@ class SealedStore:
     def __init__(self, key_encryption_key: KeyEncryptionKey, root: bytes) -> None:
         self._kek = key_encryption_key
         self._root = RootKey(root)
-        self._index_key = self._root.derive("index")
+        # Keyed once: what each digest begins with is copied, not made again.
+        self._digest = hmac.new(self._root.derive("index"), digestmod=hashlib.sha256)
         self._keys: OrderedDict[PersonRef, DataKey] = OrderedDict()
 
     def mac(self, purpose: str, *parts: str | bytes) -> bytes:
         """Return a 32-byte keyed digest of the parts, unambiguous in their lengths."""
-        digest = hmac.new(self._index_key, purpose.encode(), hashlib.sha256)
+        digest = self._digest.copy()
+        stated = [purpose.encode()]
         for part in parts:
             encoded = part.encode() if isinstance(part, str) else part
-            digest.update(len(encoded).to_bytes(8, "big") + encoded)
+            stated += len(encoded).to_bytes(8, "big"), encoded
+        digest.update(b"".join(stated))
         return digest.digest()
 
     def derive(self, purpose: str) -> bytes:

@@ -157,7 +157,8 @@ def count_wrong(connection: Connection, recipient: RecipientId, now: datetime) -
     )
     connection.execute(
         "INSERT INTO wrong_factor (recipient, count, last_at) VALUES (?, 1, ?)"
-        " ON CONFLICT (recipient) DO UPDATE SET count = count + 1, last_at = excluded.last_at",
+        " ON CONFLICT (recipient) DO UPDATE"
+        " SET count = wrong_factor.count + 1, last_at = excluded.last_at",
         (recipient, milliseconds(now)),
     )
 

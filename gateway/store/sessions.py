@@ -89,7 +89,8 @@ def use_once(connection: Connection, mac: bytes, *, until: datetime, now: dateti
     """
     connection.execute("DELETE FROM used_once WHERE until <= ?", (milliseconds(now),))
     connection.execute(
-        "INSERT OR IGNORE INTO used_once (mac, until) VALUES (?, ?)", (mac, milliseconds(until))
+        "INSERT INTO used_once (mac, until) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (mac, milliseconds(until)),
     )
     return connection.changes() == 1
 

@@ -7,9 +7,20 @@ from pathlib import Path
 
 import apsw
 
-from gateway.store.engine import Connection
+from gateway.store.engine import Connection, StoreUnavailable
 
-SCHEMA_VERSION = 4
+__all__ = [
+    "SCHEMA_VERSION",
+    "StoreUnavailable",
+    "create",
+    "damage_named",
+    "open_reader",
+    "open_writer",
+    "overwriting",
+    "quick_check",
+]
+
+SCHEMA_VERSION = 5
 
 _CACHE_KIB = 64 * 1024
 _CHECKPOINT_PAGES = 10_000  # about 40 MB of WAL between checkpoints
@@ -18,14 +29,6 @@ _CHECKPOINT_PAGES = 10_000  # about 40 MB of WAL between checkpoints
 _SQLITE_FLOOR = (3, 51, 3)
 
 _DAMAGED = "the database fails SQLite's quick_check; restore a copy"
-
-
-class StoreUnavailable(Exception):
-    """The database cannot be opened or used. `code` is stable; the text says what to do."""
-
-    def __init__(self, code: str, text: str) -> None:
-        self.code = code
-        super().__init__(text)
 
 
 def create(path: Path) -> None:
@@ -46,15 +49,16 @@ def create(path: Path) -> None:
     path.chmod(0o600)
 
 
-def open_writer(path: Path) -> apsw.Connection:
-    """Open for writing with full durability: a committed transaction survives power loss.
+def open_writer(path: Path, *, any_version: bool = False) -> apsw.Connection:
+    """Open for writing with full durability: a committed transaction survives power loss. Of
+    another schema than this program's only to bring it to that: `any_version`.
 
     Raises:
         StoreUnavailable: missing, of another schema, damaged, or SQLite itself is too old.
     """
     connection = _connect(path, apsw.SQLITE_OPEN_READWRITE)
-    with _damage_named():
-        if connection.pragma("user_version") != SCHEMA_VERSION:
+    with damage_named():
+        if connection.pragma("user_version") != SCHEMA_VERSION and not any_version:
             raise StoreUnavailable("schema", f"{path} is of another version of this program")
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "FULL")
@@ -94,13 +98,13 @@ def quick_check(connection: apsw.Connection) -> None:
     Raises:
         StoreUnavailable: SQLite finds the file inconsistent.
     """
-    with _damage_named():
+    with damage_named():
         if connection.pragma("quick_check") != "ok":
             raise StoreUnavailable("damaged", _DAMAGED)
 
 
 @contextmanager
-def _damage_named() -> Iterator[None]:
+def damage_named() -> Iterator[None]:
     """Turn what SQLite finds at its first look at a damaged file into a refusal to serve it."""
     try:
         yield

@@ -11,14 +11,19 @@ from gateway.model.ids import AgencyName, EventRef, PersonRef
 from gateway.model.person import Person
 from gateway.model.posted import Posted
 from gateway.model.problem import MalformedEvent
-from gateway.store import acceptance, epoch, history, own_secrets, sqlite
+from gateway.shards import Shards, Tokens
+from gateway.store import acceptance, epoch, history, own_secrets
 from gateway.store.acceptance import Acceptance, Accepting
 from gateway.store.engine import Connection
 from gateway.store.group_commit import GroupCommit, LogKeys, Unit
 from gateway.store.history import Past
+from gateway.store.leases import OWNED, About, fenced
 from gateway.store.log_tree import newest_checkpoint
+from gateway.store.place import Place, SqlitePlace, placed
 from gateway.store.sealed import Held, SealedStore, open_facts
+from gateway.store.sqlite import StoreUnavailable
 from gateway.store.times import milliseconds
+from gateway.store.turns import turns
 from keys.at_rest import KeyEncryptionKey
 from keys.problem import KeyProblem
 from keys.providers.problem import ProviderProblem
@@ -29,28 +34,31 @@ T = TypeVar("T")
 class Store:
     """One worker's hold on the database: the writer, and a reader that never blocks it."""
 
-    def __init__(self, path: Path, *, sealed: SealedStore, slot: int, slots: int) -> None:
-        self.path = path
+    def __init__(self, place: Place, *, sealed: SealedStore, shards: Shards) -> None:
+        self.place = place
         self.sealed = sealed
-        self.slot = slot
-        self.slots = slots
+        self.shards = shards
         self._writer: GroupCommit | None = None
         self._fresh: set[PersonRef] = set()  # made here, not yet looked at: bounded by the queue
-        self.reader: Connection = sqlite.open_reader(path)
+        self.reader: Connection = place.open_reader()
 
     @classmethod
     async def open(
         cls,
-        path: Path,
+        where: Place | Path,
         *,
         key_encryption_key: KeyEncryptionKey,
         log_key: LogKey | LogKeys,
         on_fatal: Callable[[str], None],
         slot: int = 0,
         slots: int = 1,
+        shards: Shards | None = None,
         published: Checkpoint | None = None,
     ) -> "Store":
-        """Open the database for serving; checks the whole file first.
+        """Open the database for serving; an embedded one is checked whole first.
+
+        `where` it is: a path is that of an embedded database. `shards` are what this process owns;
+        if none are given, they are those of worker `slot` of `slots`.
 
         A log that cannot show the checkpoint that was `published` last is held back, for good and
         for every other worker and command: see `behind`.
@@ -60,22 +68,25 @@ class Store:
                 not add up; high-water: what was published is of another log.
             KeyProblem: where the key-encryption key lives cannot or will not unwrap.
         """
-        writer = sqlite.open_writer(path)
+        place = placed(where)
+        writer = place.open_writer()
         if slot == 0:
-            sqlite.quick_check(writer)
+            place.check(writer)
         sealed = own_secrets.open_or_found(writer, key_encryption_key)
-        store = cls(path, sealed=sealed, slot=slot, slots=slots)
+        store = cls(place, sealed=sealed, shards=shards or Shards.of_worker(slot, slots))
         keys: LogKeys = (lambda: [log_key]) if isinstance(log_key, LogKey) else log_key
         if published is not None:
             with writer:
                 if epoch.is_behind(writer, published, name=keys()[-1].origin):
                     epoch.mark_behind(writer, published)
         try:
-            store._writer = GroupCommit(writer, keys, on_fatal=on_fatal)
+            file = place.path if isinstance(place, SqlitePlace) else None
+            turn = turns(file, writer, workers=slots)
+            store._writer = GroupCommit(writer, keys, on_fatal=on_fatal, turn=turn)
         except KeyProblem as error:
             if error.code != "log-key":
                 raise
-            raise sqlite.StoreUnavailable("wrong-log-key", str(error)) from error
+            raise StoreUnavailable("wrong-log-key", str(error)) from error
         return store
 
     async def commit(self, unit: Unit[T]) -> T:
@@ -85,6 +96,19 @@ class Store:
         """
         assert self._writer is not None  # noqa: S101 - open() is the only maker outside tests
         return await self._writer.submit(unit)
+
+    async def commit_owned(self, unit: Unit[T], about: About, under: Tokens) -> T:
+        """Commit what decides, records or carries out, as long as what it is about is owned.
+
+        Args:
+            unit: What to do.
+            about: Finds the shards it is about, in its own transaction.
+            under: The tokens held when the work on it began.
+
+        Raises:
+            LeaseLost: nothing was done: another process owns one of them, or did in between.
+        """
+        return await self.commit(fenced(unit, under, about))
 
     async def accept(
         self,
@@ -101,7 +125,7 @@ class Store:
             new_id=new_id,
             now=now,
             today=today,
-            slot=self.slot,
+            slot_for=self.shards.slot_for,
             organisation_class=organisation_class,
         )
         try:
@@ -161,18 +185,19 @@ class Store:
     def undecided(
         self, *, limit: int, now: datetime | None = None, known: Container[EventRef] = ()
     ) -> tuple[list[Event], list[tuple[EventRef, AgencyName]]]:
-        """Return this worker's events that await a decision, oldest first; and, apart, those that
-        do not open any more, which nobody can decide. Where keys cannot be used now, fewer.
+        """Return the events of its own shards that await a decision, oldest first; and, apart,
+        those that do not open any more, which nobody can decide. Where keys cannot be used now,
+        fewer.
 
         Args:
             limit: At most so many are looked at.
             now: Events whose hold has ended by then are among them; None: none that is held.
             known: Events the caller has already; they are left out, unopened.
         """
-        bindings = (self.slots, self.slot, limit)
+        bindings = {"owned": self.shards.mask, "limit": limit}
         refs = [ref for (ref,) in self.reader.execute(_ACCEPTED, bindings)]
         if now is not None:
-            due = self.reader.execute(_HOLD_ENDED, (milliseconds(now), *bindings))
+            due = self.reader.execute(_HOLD_ENDED, {"now": milliseconds(now), **bindings})
             refs += [ref for (ref,) in due]
         found: list[Event] = []
         unopened: list[tuple[EventRef, AgencyName]] = []
@@ -236,12 +261,11 @@ _HELD_FOR = _COLUMNS + (
     " CROSS JOIN person AS root ON root.ref = COALESCE(own.merged_into, own.ref)"
     " WHERE event.ref = ?"
 )
-# The slot of what the command line inserts is negative: some worker must find it all the same.
 _ACCEPTED = (
-    "SELECT ref FROM event WHERE state = 'accepted' AND abs(slot) % ? = ?"
-    " ORDER BY received_at, ref LIMIT ?"
+    "SELECT ref FROM event WHERE state = 'accepted'"  # noqa: S608 - constants
+    f" AND {OWNED} ORDER BY received_at, ref LIMIT :limit"
 )
 _HOLD_ENDED = (
-    "SELECT ref FROM event WHERE state = 'held' AND decide_at <= ? AND abs(slot) % ? = ?"
-    " ORDER BY decide_at, ref LIMIT ?"
+    "SELECT ref FROM event WHERE state = 'held' AND decide_at <= :now"  # noqa: S608 - constants
+    f" AND {OWNED} ORDER BY decide_at, ref LIMIT :limit"
 )

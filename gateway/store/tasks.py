@@ -69,7 +69,10 @@ def open_task(connection: Connection, task: Task, now: datetime) -> bool:
     return True
 
 
-_SAME_DISCLOSURE: Final = "kind = ? AND person = ? AND event IS ? AND recipient IS ? AND rule IS ?"
+_SAME_DISCLOSURE: Final = (
+    "kind = ? AND person = ? AND event IS NOT DISTINCT FROM ?"
+    " AND recipient IS NOT DISTINCT FROM ? AND rule IS NOT DISTINCT FROM ?"
+)
 _SAME_DOUBT: Final = "kind = ? AND person = ? AND body = ?"
 
 

@@ -43,7 +43,7 @@ _PUT: Final = (  # more witnesses may sign the same checkpoint later: when it wa
 )
 _FORGET: Final = (
     "DELETE FROM log_witnessed WHERE size <"
-    " (SELECT min(size) FROM (SELECT size FROM log_witnessed ORDER BY size DESC LIMIT ?))"
+    " (SELECT min(size) FROM (SELECT size FROM log_witnessed ORDER BY size DESC LIMIT ?) AS kept)"
 )
 
 
@@ -92,12 +92,14 @@ def better(connection: Connection, text: str) -> str:
         connection: To the database the proof is of.
         text: As its outbox row has it: against the checkpoint of its own commit.
     """
+    found = newest(connection)
+    if found is None:
+        return text
+    size, note = found
     try:
         index = proof.parse(text).index
-        found = covering(connection, index)
-        if found is None:
+        if index >= size:
             return text
-        size, note = found
         path = paths_of(connection).inclusion(index, size)
     except (proof.BadProof, StoreUnavailable):  # what is wrong with it, `log verify` says
         return text

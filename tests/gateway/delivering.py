@@ -74,6 +74,9 @@ class NothingElse:
     def is_pending(self, key: Key) -> bool:
         return self._pending(key)
 
+    def is_settled(self, key: Key) -> bool:
+        return not self._pending(key)
+
     def owes_older(self, _row: OutboxRow, _known: Collection[Key]) -> bool:
         return False
 

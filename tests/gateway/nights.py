@@ -162,7 +162,7 @@ class Night:
     def story(self, *ops: str) -> list[dict[str, Any]]:
         """Return the log's entries of these operations, in order."""
         vkey = (self.config.path(Path(VKEY_NAME))).read_text().strip()
-        with Auditor.open(self.store.path, vkey) as auditor:
+        with Auditor.open(self.store.place, vkey) as auditor:
             found = auditor._reader.execute("SELECT body FROM log_entry ORDER BY idx")
             entries = [orjson.loads(body) for (body,) in found]
         return [one for one in entries if one["op"] in ops]

@@ -105,7 +105,7 @@ class Play:
             "answered" if sort == "deferred" else sort,  # type: ignore[arg-type]
             self.now,
             probe=probe,
-            settled=sort == "answered",
+            settled={row.key for row in load} if sort == "answered" else (),
         )
         for key in (*back, load[0].key):
             del self.held[key]  # KeyError: something was put back twice

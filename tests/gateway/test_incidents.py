@@ -32,6 +32,7 @@ from gateway.incidents import (
     webhook_sink,
 )
 from gateway.model.outcome import Accepted, Deferred, Outcome, Rejected
+from gateway.shards import Shards
 from gateway.store.incidents import Incident, open_ones, seen_again, to_be_said, told
 from gateway.store.store import Store
 from tests.store.stores import opened
@@ -187,7 +188,7 @@ async def test_what_was_seen_and_not_said_is_said_after_a_restart(tmp_path: Path
     path, clock = tmp_path / "throughgate.db", Clock()
     async with opened(path) as store:
         other_worker = Incidents(store=store, now=clock)
-        other_worker._store.slot = 1  # only the first worker says
+        other_worker._store.shards = Shards.of_worker(1, 2)  # only the first worker says
         other_worker.report("nobody-answered", "police")
         assert await other_worker.look() == []
     operator = Operator()
