@@ -18,6 +18,7 @@ from gateway.store import approvals, erasure, people, rulebooks
 from gateway.store.approvals import Approval, CarryOut, Decided, Decision, SubjectGone
 from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
+from gateway.store.place import place_of
 from gateway.store.sealed import SealedStore
 from policies.problem import BadRulebook
 from policies.rulebook import load_rulebook
@@ -99,7 +100,7 @@ class Approving:
         erased = decided.approval is not None and decided.approval.kind == "erasure"
         if decided.verdict != "approved" or not erased:
             return True
-        return erasure.fold(self.config.path(self.config.instance.database))
+        return place_of(self.config).fold()
 
 
 class NotFromHere(Exception):

@@ -28,6 +28,8 @@ from gateway.store import gauges as stored
 from gateway.store import sqlite
 from gateway.store.engine import Connection
 from gateway.store.gauges import Reading
+from gateway.store.place import SqlitePlace, place_of
+from gateway.store.trouble import TROUBLES
 from keys.certificates import valid_until
 from keys.problem import KeyProblem
 
@@ -87,8 +89,8 @@ DESCRIBED: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "throughgate_log_index_lag": ("Entries that the index does not cover yet", ()),
     "throughgate_sessions": ("Sessions of the console that are not over", ()),
     "throughgate_database_bytes": ("Size of the database", ()),
-    "throughgate_wal_bytes": ("Size of its write-ahead log", ()),
-    "throughgate_disk_free_bytes": ("Room on the volume of the database", ()),
+    "throughgate_wal_bytes": ("Size of its write-ahead log, where it is a file of ours", ()),
+    "throughgate_disk_free_bytes": ("Room on the volume of the instance's folder", ()),
     "throughgate_disk_size_bytes": ("Size of that volume", ()),
     "throughgate_disk_free_inodes": ("Files that can still be made on that volume", ()),
 }
@@ -130,19 +132,15 @@ class Gauges:
         found: list[Reading] = []
         try:
             if self._reader is None:
-                self._reader = sqlite.open_reader(self._database)
+                self._reader = place_of(self.config).open_reader()
             found.extend(read(self._reader))
-        except (apsw.Error, sqlite.StoreUnavailable):
+        except TROUBLES:
             return [*found, Reading("throughgate_store_readable", 0)]
         return found
 
-    @property
-    def _database(self) -> Path:
-        return self.config.path(self.config.instance.database)
-
     def _quickly(self, reader: Connection) -> Iterator[Reading]:
         now, console = self.now(), self.config.console
-        yield from volume(self._database)
+        yield from volume(self.config, reader)
         yield from stored.of_work(reader, now)
         yield from stored.of_log(reader)
         yield from stored.of_desk(
@@ -178,17 +176,26 @@ def own_certificates(config: Config) -> dict[str, Path]:
     return {name: config.path(path) for name, path in named.items() if path is not None}
 
 
-def volume(database: Path) -> Iterator[Reading]:
-    """Yield what the database takes up, and what is left of its volume."""
+def volume(config: Config, reader: Connection | None = None) -> Iterator[Reading]:
+    """Yield what the database takes up, and what is left of the volume of the instance's folder.
+
+    Of a database on a server: its size, if there is a `reader` to ask; how much room that machine
+    has is for whoever watches it.
+    """
+    place, folder = place_of(config), config.local_state(".db").parent
+    if isinstance(place, SqlitePlace):
+        with suppress(OSError):
+            yield Reading("throughgate_database_bytes", place.path.stat().st_size)
+        try:
+            wal = place.path.with_name(f"{place.path.name}-wal").stat().st_size
+        except OSError:
+            wal = 0
+        yield Reading("throughgate_wal_bytes", wal)
+    elif reader is not None:
+        size = reader.execute("SELECT pg_database_size(current_database())").get
+        yield Reading("throughgate_database_bytes", size)
     with suppress(OSError):
-        yield Reading("throughgate_database_bytes", database.stat().st_size)
-    try:
-        wal = database.with_name(f"{database.name}-wal").stat().st_size
-    except OSError:
-        wal = 0
-    yield Reading("throughgate_wal_bytes", wal)
-    with suppress(OSError):
-        found = os.statvfs(database.parent)
+        found = os.statvfs(folder)
         yield Reading("throughgate_disk_free_bytes", found.f_bavail * found.f_frsize)
         yield Reading("throughgate_disk_size_bytes", found.f_blocks * found.f_frsize)
         yield Reading("throughgate_disk_free_inodes", found.f_favail)

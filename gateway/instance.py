@@ -16,11 +16,13 @@ from gateway.disclosure_log.checkpoint import LogKey, VerifierKey, parse_keys
 from gateway.key_places import KekSource, LogKeys, file_of, kms_of, token_of
 from gateway.law import Law
 from gateway.model.ids import OURSELVES
-from gateway.store import own_secrets, rulebooks, sqlite
+from gateway.store import own_secrets, rulebooks
 from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.high_water import HighWater
+from gateway.store.place import Place, place_of
 from gateway.store.sealed import SealedStore
+from gateway.store.sqlite import StoreUnavailable
 from gateway.store.store import Store
 from keys.cms import MailSigner
 from keys.key_ring import KeyRing
@@ -97,7 +99,7 @@ def sealed_store(config: Config) -> SealedStore:
         KeyProblem, StoreUnavailable: a key or the database cannot be used.
     """
     kek = KeyRing.of(KekSource(config))
-    with closing(sqlite.open_reader(config.path(config.instance.database))) as connection:
+    with closing(place_of(config).open_reader()) as connection:
         return own_secrets.open_sealed(connection, kek)
 
 
@@ -163,17 +165,20 @@ async def create(folder: Path, *, name: str, sections: str) -> Config:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     config_file = folder / CONFIG_NAME
     if config_file.exists():
-        raise sqlite.StoreUnavailable(
-            "exists", f"{folder} already holds an instance; left as it is"
-        )
+        raise StoreUnavailable("exists", f"{folder} already holds an instance; left as it is")
     draft = folder / f".{CONFIG_NAME}"
     draft.write_text(f'[instance]\nname = "{name}"\n{sections}', "utf-8")
     draft.chmod(0o600)
+    try:
+        _nothing_at(place_of(load_config(draft)))
+    except StoreUnavailable:
+        draft.unlink()
+        raise
     _make_key_files(load_config(draft))
     draft.rename(config_file)
     config = load_config(config_file)
     keep_verifiers(config, load_keys(config).log_key.load())
-    sqlite.create(config.path(config.instance.database))
+    place_of(config).create()
     texts, begun = _configured(config), clock.now()
     digest = load_rulebook(texts).digest
     genesis = entry.genesis(at=begun, origin=name, rulebook=digest)
@@ -184,6 +189,13 @@ async def create(folder: Path, *, name: str, sections: str) -> Config:
 
     await commit_one(config, begin)
     return config
+
+
+def _nothing_at(place: Place) -> None:
+    if place.exists():
+        raise StoreUnavailable(
+            "exists", f"{place.describe()} already holds an instance; left as it is"
+        )
 
 
 def _make_key_files(config: Config) -> None:
@@ -228,7 +240,7 @@ async def opened(config: Config) -> AsyncIterator[Store]:
     """
     keys = load_keys(config)
     store = await Store.open(
-        config.path(config.instance.database),
+        place_of(config),
         key_encryption_key=keys.key_encryption_key,
         log_key=keys.log_key,
         on_fatal=lambda _code: os._exit(70),

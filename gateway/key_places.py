@@ -1,5 +1,6 @@
 """Where the gateway's own keys are fetched from: files, a token or a KMS, as configured."""
 
+import os
 from pathlib import Path
 
 from gateway.config import BadConfig, Config, load_config
@@ -50,12 +51,12 @@ class KekSource:
 
     def _stamps(self) -> tuple[int, ...]:
         folder = self._config.path(self._config.instance.key_encryption_key).parent
-        return tuple(_stamp(path) for path in (folder, self._file))
+        return _stamp(folder), _stamp(self._file)
 
 
 def _stamp(path: Path) -> int:
     try:
-        return path.stat().st_mtime_ns
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 - asked for every new person: half the cost
     except OSError:
         return 0
 

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 from gateway.audit.answer import Answer
@@ -24,12 +23,13 @@ from gateway.disclosure_log.checkpoint import VerifierKey
 from gateway.law import Law
 from gateway.model.decision import Reason
 from gateway.model.ids import AgencyName, PersonRef, RecipientId
-from gateway.store import justifications, merges, sqlite
+from gateway.store import justifications, merges
 from gateway.store.engine import Connection
 from gateway.store.erasure import is_erased
 from gateway.store.group_commit import Staged, Unit
 from gateway.store.log_index import CONTROLLER, Query, Term
 from gateway.store.log_tree import newest_checkpoint
+from gateway.store.place import Place
 from gateway.store.sealed import SealedStore
 from policies.log_use import LAWFUL_USES, refuse_use
 
@@ -166,7 +166,7 @@ class Question:
 
 
 async def answer(
-    question: Question, asking: Asking, commit: Commit, *, beside: Path | None = None
+    question: Question, asking: Asking, commit: Commit, *, beside: Place | None = None
 ) -> Answer | Reason:
     """Log that a question is asked, wait until that is durable, and only then answer it.
 
@@ -200,8 +200,8 @@ def _answered(question: Question, logged: Asking) -> Answer:
     return found  # noqa: RET504 - apsw's exit might swallow, as far as its types say
 
 
-def _answered_beside(question: Question, logged: Asking, path: Path) -> Answer:
-    reader = sqlite.open_reader(path)
+def _answered_beside(question: Question, logged: Asking, place: Place) -> Answer:
+    reader = place.open_reader()
     try:
         return _answered(question, replace(logged, connection=reader))
     finally:

@@ -12,9 +12,10 @@ from gateway.disclosure_log import proof
 from gateway.disclosure_log.checkpoint import VerifierKey, parse_keys
 from gateway.disclosure_log.problem import BadCheckpoint, BadProof
 from gateway.model.ids import AlertId, EndpointId
-from gateway.store import sqlite
 from gateway.store.engine import Connection
 from gateway.store.log_tree import newest_checkpoint, restore_tree
+from gateway.store.place import Place, placed
+from gateway.store.sqlite import StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +38,17 @@ class Auditor:
         self._verifiers = verifiers
 
     @classmethod
-    def open(cls, database: Path, vkey: str) -> "Auditor":
+    def open(cls, where: Place | Path, vkey: str) -> "Auditor":
         """Open an instance's database read-only.
 
         Args:
-            database: Its file.
+            where: Where it is; a path is that of an embedded database.
             vkey: The text of `log.vkey`: one key a line.
 
         Raises:
             StoreUnavailable: missing or unreadable.
         """
-        return cls(sqlite.open_reader(database), parse_keys(vkey))
+        return cls(placed(where).open_reader(), parse_keys(vkey))
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +75,7 @@ class Auditor:
         """
         newest = newest_checkpoint(self._reader)
         if newest is None:
-            raise sqlite.StoreUnavailable("empty-log", "the log has no checkpoint yet")
+            raise StoreUnavailable("empty-log", "the log has no checkpoint yet")
         return newest[1]
 
     def prove(self, index: int) -> str:
@@ -91,6 +92,19 @@ class Auditor:
             " JOIN log_entry ON log_entry.idx = outbox.leaf_index ORDER BY leaf_index"
         )
         return [self._finding(*row) for row in rows]
+
+    def sampled(self, count: int) -> list[Finding]:
+        """Return the oldest and the newest of the outbox, so many of each, each proof verified."""
+        found: dict[tuple[str, str], tuple[Any, ...]] = {}
+        for order in ("ASC", "DESC"):
+            rows = self._reader.execute(
+                "SELECT alert, endpoint, state, leaf_index, proof, body FROM outbox"  # noqa: S608
+                f" JOIN log_entry ON log_entry.idx = outbox.leaf_index ORDER BY alert {order}"
+                " LIMIT ?",
+                (count,),
+            )
+            found |= {(row[0], row[1]): row for row in rows}
+        return [self._finding(*row) for row in found.values()]
 
     def entries(self, op: str) -> list[dict[str, Any]]:
         """Return every entry of one operation, oldest first."""

@@ -153,14 +153,23 @@ def _story(connection: Connection, first: int, members: list[AlertRow]) -> Itera
     """Yield the log's entries that name an alert of a chain, in order."""
     ids = {one.id for one in members}
     prefix = b'"alert":"alt_'
-    bodies = connection.execute(
-        "SELECT idx, body FROM log_entry WHERE idx >= ? AND instr(body, ?) ORDER BY idx",
-        (first, prefix),
-    )
-    for index, body in bodies:
+    for index, body in _bodies(connection, first):
+        if prefix not in body:
+            continue
         one: dict[str, Any] = orjson.loads(body)
         if one.get("alert") in ids:
             yield {"index": index} | {name: one[name] for name in _SAID if name in one}
+
+
+def _bodies(connection: Connection, first: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the log's entries from one on, with their indexes. Reads some at a time."""
+    while rows := connection.execute(_BODIES, (first, _AT_ONCE)).fetchall():
+        yield from rows
+        first = rows[-1][0] + 1
+
+
+_AT_ONCE: Final = 4096
+_BODIES: Final = "SELECT idx, body FROM log_entry WHERE idx >= ? ORDER BY idx LIMIT ?"
 
 
 # Of an entry, what tells the story. No person, no payload digest, no grants.

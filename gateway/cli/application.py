@@ -18,12 +18,15 @@ from gateway.cli.duties_commands import duties
 from gateway.cli.exits import reported
 from gateway.cli.keys_commands import keys
 from gateway.cli.log_commands import log
+from gateway.cli.migrate_commands import migrate
 from gateway.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from gateway.cli.person_commands import decisions, person
 from gateway.cli.policy_commands import policy
+from gateway.cli.retention_commands import retention
 from gateway.cli.staff_commands import staff
 from gateway.cli.verify_commands import verify
 from gateway.cli.witness_commands import witness
+from gateway.roles import Role
 
 app = typer.Typer(
     name="throughgate",
@@ -49,6 +52,8 @@ app.add_typer(approvals, name="approvals")
 app.add_typer(staff, name="staff")
 app.add_typer(policy, name="policy")
 app.add_typer(adapters, name="adapters")
+app.add_typer(migrate, name="migrate")
+app.add_typer(retention, name="retention")
 
 
 @app.command()
@@ -71,26 +76,41 @@ def init(
     name: Annotated[
         str | None, typer.Option(help="Name of the instance: the origin line of its log, for ever.")
     ] = None,
+    postgres: Annotated[
+        str | None,
+        typer.Option(help="Keep the database there: postgresql://USER@HOST:PORT/DATABASE"),
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="File with the password for it, closed to others.")
+    ] = None,
 ) -> int:
     """Make an instance: configuration, keys, database; prints what to do next."""
     from gateway.cli.instance import make
 
-    return make(folder, name)
+    return make(folder, name, postgres=postgres, password=password_file)
 
 
 @app.command()
 @reported
 def serve(
     config: ConfigOption = DEFAULT_CONFIG,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes sharing the store.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="Processes on this machine.")] = 1,
+    role: Annotated[
+        Role, typer.Option(help="What to do here, of an instance on PostgreSQL: all, or one half.")
+    ] = Role.ALL,
     slot: Annotated[int, typer.Option(hidden=True)] = -1,
     slots: Annotated[int, typer.Option(hidden=True)] = 1,
     descriptor: Annotated[int, typer.Option(hidden=True)] = -1,
+    rests: Annotated[bool, typer.Option("--rests", hidden=True)] = False,
 ) -> int:
-    """Serve until told to stop."""
-    from gateway.cli.instance import serve_from
+    """Serve until told to stop; SIGHUP replaces the workers one by one, without a gap."""
+    from gateway.cli.instance import be_worker, serve_from
+    from gateway.serving import Place
 
-    return serve_from(config, workers=workers, slot=slot, slots=slots, descriptor=descriptor)
+    if descriptor < 0:
+        return serve_from(config, workers=workers, role=role)
+    place = Place(slot=slot, slots=slots, role=role, rests=rests)
+    return be_worker(config, place, descriptor)
 
 
 @app.command()
@@ -111,6 +131,18 @@ def doctor(
     from gateway.cli.doctor import doctor as examine
 
     return examine(config, url=url, network=network, full=full, every=every, as_json=as_json)
+
+
+@app.command()
+@reported
+def backup(
+    out: Annotated[Path, typer.Option(help="File to write; must not be there yet.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> int:
+    """Copy the embedded database, beside a serving gateway, and check the copy's log."""
+    from gateway.cli.backup import backup as copy
+
+    return copy(config, out)
 
 
 @app.command()

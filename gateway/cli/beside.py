@@ -12,10 +12,10 @@ from gateway.cli.exits import Trouble
 from gateway.config import Config
 from gateway.instance import commit_one
 from gateway.model.ids import PersonRef
-from gateway.store import sqlite
 from gateway.store.consultation import Asked, Seen, logged
 from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
+from gateway.store.place import place_of
 from gateway.store.sealed import SealedStore
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ def reader(by: str | None) -> str:
 
 def opened(config: Config) -> closing[Connection]:
     """Open the instance's database to read from, until the `with` block ends."""
-    return closing(sqlite.open_reader(config.path(config.instance.database)))
+    return closing(place_of(config).open_reader())
 
 
 def commit(config: Config, unit: Unit[T]) -> T:

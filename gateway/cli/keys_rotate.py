@@ -14,7 +14,8 @@ from gateway.cli.beside import opened, staff
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.config import Config, load_config
 from gateway.instance import high_water_of, load_keys
-from gateway.store import rewrap, sqlite
+from gateway.store import rewrap
+from gateway.store.place import place_of
 from gateway.store.store import Store
 from keys.key_ring import KeyRing
 from keys.providers import file as key_file
@@ -55,9 +56,9 @@ async def _rewrap(config: Config, ring: KeyRing, *, by: str, batch: int) -> int:
     """Wrap everything anew and return how much is left: what other workers wrapped meanwhile."""
     if batch < 1:
         raise Trouble("--batch: at least 1")
-    database = config.path(config.instance.database)
+    place = place_of(config)
     store = await Store.open(
-        database,
+        place,
         key_encryption_key=ring,
         log_key=load_keys(config).log_key,
         published=high_water_of(config).known(),
@@ -65,7 +66,7 @@ async def _rewrap(config: Config, ring: KeyRing, *, by: str, batch: int) -> int:
         slot=-1,
     )
     try:
-        with closing(sqlite.open_reader(database)) as reader:
+        with closing(place.open_reader()) as reader:
             total = rewrap.remaining(reader, ring.id)
             for _ in range(_PASSES):
                 await _one_pass(store, lambda: rewrap.batches(reader, ring, limit=batch), total)

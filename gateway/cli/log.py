@@ -1,5 +1,6 @@
 """`log checkpoint`, `prove`, `justification`, `verify`: the operator's own look at the log."""
 
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -9,8 +10,9 @@ from gateway.audit.findings import Auditor
 from gateway.cli.beside import log_reading, opened, staff
 from gateway.cli.exits import NO, OK, Trouble
 from gateway.config import load_config
-from gateway.instance import VKEY_NAME, sealed_store
+from gateway.instance import VKEY_NAME, sealed_store, verifiers_of
 from gateway.store import justifications
+from gateway.store.place import place_of
 
 
 def checkpoint(config_file: Path) -> int:
@@ -54,10 +56,12 @@ def justification(config_file: Path, index: int, *, by: str) -> int:
 
 def verify_instance(config_file: Path) -> int:
     """Check the whole log, then the proof of every alert in the outbox."""
-    from gateway.cli.verify_log import log as check
+    from gateway.cli.verify_log import log_of
+    from gateway.disclosure_log.sources import StoreSource
 
     config = load_config(config_file)
-    code = check(str(config.home), str(config.home / VKEY_NAME))
+    source = StoreSource(place_of(config).open_reader(), config.home / VKEY_NAME)
+    code = log_of(closing(source), verifiers_of(config), [])
     if code != OK:
         return code
     with _auditor(config_file) as auditor:
@@ -70,6 +74,4 @@ def verify_instance(config_file: Path) -> int:
 
 def _auditor(config_file: Path) -> Auditor:
     config = load_config(config_file)
-    return Auditor.open(
-        config.path(config.instance.database), (config.home / VKEY_NAME).read_text("utf-8")
-    )
+    return Auditor.open(place_of(config), (config.home / VKEY_NAME).read_text("utf-8"))

@@ -20,9 +20,9 @@ from gateway.disclosure_log.merkle import HASH_LENGTH, root_of
 from gateway.disclosure_log.tiles import pack_bundle, tile_path
 from gateway.disclosure_log.tree import TILE_WIDTH
 from gateway.instance import VKEY_NAME
-from gateway.store import sqlite
 from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
+from gateway.store.place import place_of
 
 README: Final = """\
 This folder is a disclosure log, as it stood when it was exported: {size} entries.
@@ -57,8 +57,8 @@ def export(config_file: Path, out: Path) -> int:
     if out.exists() and any(out.iterdir()):
         raise Trouble(f"{out} is not empty; name a new folder")
     _log_reading(config_file)
-    with closing(sqlite.open_reader(config.path(config.instance.database))) as connection:
-        connection.execute("BEGIN")  # one moment, whatever is written meanwhile
+    # One moment, whatever is written meanwhile.
+    with closing(place_of(config).open_reader()) as connection, connection:
         size = _write_notes(connection, out)
         _write(out, "vkey", (config.home / VKEY_NAME).read_bytes())
         widths = list(_tiles(size))

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import re
 import ssl
 import time
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from gateway.cli.exits import NO, OK, UNKNOWN, Trouble, read_file
-from gateway.receive import AGENCY_HEADER, BATCH, STRUCTURED
+from gateway.receive import AGENCY_HEADER, BATCH, MAX_BATCH_BYTES, STRUCTURED
 from keys.signing import SigningKey
 from keys.webhook_signature import sign
 
@@ -32,7 +33,7 @@ def post_files(
 ) -> int:
     """Post each file; say what became of each; exit 0 only if all were accepted."""
     signer = signer_from(read_file(key, 4096).decode("ascii", "replace").strip())
-    bodies = {file: read_file(file, 1024 * 1024) for file in files}
+    bodies = {file: read_file(file, MAX_BATCH_BYTES) for file in files}
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return asyncio.run(_post_all(bodies, agency, signer, url, adapter, context))
@@ -74,7 +75,9 @@ async def send(
     """Sign one body and post it; returns status and answer. Repeats under one id are safe."""
     path = f"/v1/events/{adapter}" if adapter else "/v1/events"
     async with session.post(
-        url.rstrip("/") + path, data=body, headers=signed_headers(agency, signer, body, adapter)
+        url.rstrip("/") + path,
+        data=io.BytesIO(body),  # in pieces: a batch may be long
+        headers=signed_headers(agency, signer, body, adapter),
     ) as response:
         return response.status, await response.read()
 

@@ -24,7 +24,8 @@ from gateway.model.party import Endpoint, Recipient
 from gateway.model.strict_json import JsonObject
 from gateway.recipients_file import held_key
 from gateway.registration import change_keys_of
-from gateway.store import directory, sqlite
+from gateway.store import directory
+from gateway.store.place import place_of
 from keys.fingerprints import fingerprint, printed, same_fingerprint
 from keys.seal import recipient_key
 
@@ -200,7 +201,7 @@ def _row(endpoint: Endpoint, held: HeldKey, now: datetime) -> JsonObject:
 
 
 def _recipients(config: Config, only: str | None) -> dict[RecipientId, Recipient]:
-    with closing(sqlite.open_reader(config.path(config.instance.database))) as reader:
+    with closing(place_of(config).open_reader()) as reader:
         found = dict(directory.recipients(reader))
     if only is None:
         return found

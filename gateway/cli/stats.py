@@ -35,9 +35,9 @@ from gateway.statistics.printing import (
 )
 from gateway.statistics.suppression import suppress
 from gateway.statistics.tables import Table, tables
-from gateway.store import sqlite
 from gateway.store.all_events import Unread, everyone
 from gateway.store.consultation import Asked, Seen, logged
+from gateway.store.place import place_of
 from policies.log_use import refuse_use
 
 
@@ -141,7 +141,7 @@ def _count(
 ) -> list[Table]:
     """Log that every record is about to be read, then read and count (DPA 2018 s.62)."""
     sealed = sealed_store(config)
-    reader = sqlite.open_reader(config.path(config.instance.database))
+    reader = place_of(config).open_reader()
     try:
         persons = reader.execute("SELECT count(*) FROM person").get
         asked = Asked(

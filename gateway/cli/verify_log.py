@@ -75,10 +75,23 @@ def log(target: str, vkey: str | None, *, held: Path | None = None) -> int:
     try:
         verifiers = _verifiers(vkey) if vkey is not None else None
         kept = [_read(held, MAX_NOTE_BYTES).decode("utf-8", "replace")] if held else []
-        with _open(target) as source:
-            report = _check(source, verifiers, kept)
+        opened = _open(target)
     except _NotSuchAFile as error:
         return _say(USAGE, str(error))
+    except CannotRead as error:
+        return _say(CANNOT_TELL, error.code)
+    return log_of(opened, verifiers, kept)
+
+
+def log_of(
+    opened: AbstractContextManager[LogSource],
+    verifiers: Sequence[VerifierKey] | None,
+    held: list[str],
+) -> int:
+    """Check a whole log that is open, as `log` does; close it after."""
+    try:
+        with opened as source:
+            report = _check(source, verifiers, held)
     except CannotRead as error:
         return _say(CANNOT_TELL, error.code)
     return _say_report(report, known_key=verifiers is not None)

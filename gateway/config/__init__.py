@@ -14,6 +14,9 @@ from gateway.config.feeds import FeedConfig
 from gateway.config.keys import KeysConfig
 from gateway.config.mail import MailBouncesConfig, MailRouteConfig
 from gateway.config.pick_up import PickUpConfig
+from gateway.config.postgres import PostgresConfig
+from gateway.config.redis import RedisConfig
+from gateway.config.retention import RetentionConfig
 from gateway.config.section import Section
 from gateway.config.sms import SmsConfig
 from gateway.config.telemetry import TelemetryConfig
@@ -63,6 +66,7 @@ class HttpConfig(Section):
     tls_key: Path | None = None
     behind_proxy: bool = False
     undecided_bound: Annotated[int, Field(ge=1)] = 2000
+    operator_port: Annotated[int, Field(ge=0, le=65535)] = 8081  # of `serve --role deliver`
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
@@ -175,6 +179,7 @@ class DeliveryConfig(Section):
     breaker_first_s: Annotated[float, Field(gt=0)] = 30  # the first time; then twice as long
     breaker_longest_s: Annotated[float, Field(gt=0)] = 900
     step_after_s: Annotated[float, Field(ge=0)] = 600  # a routine alert waits for a dead end
+    lease_s: Annotated[float, Field(ge=1, le=300)] = 15  # with [postgres]: a shard is owned so long
 
 
 class TableConfig(Section):
@@ -202,6 +207,9 @@ class Config(Section):
     escalation: EscalationConfig = EscalationConfig()
     operator: OperatorConfig = OperatorConfig()
     simulator: SimulatorConfig = SimulatorConfig()
+    postgres: PostgresConfig | None = None
+    redis: RedisConfig | None = None
+    retention: RetentionConfig = RetentionConfig()
     console: ConsoleConfig = ConsoleConfig()
     witness: WitnessConfig | None = None
     telemetry: TelemetryConfig | None = None
@@ -217,9 +225,24 @@ class Config(Section):
             raise ValueError("feed: two of one name")
         return self
 
+    @model_validator(mode="after")
+    def _redis_spreads_what_postgres_holds(self) -> Self:
+        if self.redis is not None and self.postgres is None:
+            raise ValueError("redis: only beside [postgres]")
+        return self
+
     def path(self, relative: Path) -> Path:
         """Return a path of the file as seen from its folder."""
         return self.home / relative
+
+    def local_state(self, suffix: str) -> Path:
+        """Return where this machine keeps something of its own: beside the embedded database, or
+        where that would be.
+
+        Args:
+            suffix: With its dot: ".lock".
+        """
+        return self.path(self.instance.database).with_suffix(suffix)
 
 
 def load_config(file: Path) -> Config:

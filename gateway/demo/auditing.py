@@ -26,7 +26,7 @@ from gateway.directory import Directory
 from gateway.instance import VKEY_NAME, commit_one, sealed_store, verifiers_of
 from gateway.model.decision import Reason
 from gateway.model.ids import PersonRef
-from gateway.store import sqlite
+from gateway.store.place import place_of
 from gateway.witness.witness import Witness, create
 
 WITNESS: Final = "witness.example/1"
@@ -76,9 +76,9 @@ async def witness_running(config: Config, port: int) -> AsyncIterator[None]:
 
 async def audit(config: Config, url: str) -> Audited:
     """Ask who was told of the person the last disclosure is about; pack the answer; check it."""
-    with Auditor.open(config.path(config.instance.database), _vkey(config)) as auditor:
+    with Auditor.open(place_of(config), _vkey(config)) as auditor:
         last = auditor.findings()[-1]
-    connection = sqlite.open_reader(config.path(config.instance.database))
+    connection = place_of(config).open_reader()
     with contextlib.closing(connection):
         law = law_in_force(config, connection).law
         asking = Asking(

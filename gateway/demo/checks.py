@@ -30,6 +30,7 @@ from gateway.disclosure_log.trust_policy import TrustPolicy
 from gateway.instance import VKEY_NAME, verifiers_of
 from gateway.model.ids import AlertId
 from gateway.model.reference import reference
+from gateway.store.place import place_of
 from keys.problem import KeyProblem
 from keys.seal import open_sealed
 
@@ -73,7 +74,7 @@ class Aftermath:
 def look(stage: Stage, accepted: bool, answers: Answers, audited: Audited) -> Aftermath:
     """Gather what happened and check every claim. Reads the instance's files and the servers."""
     vkey = (stage.folder / VKEY_NAME).read_text("utf-8").strip()
-    with Auditor.open(stage.config.path(stage.config.instance.database), vkey) as auditor:
+    with Auditor.open(place_of(stage.config), vkey) as auditor:
         findings = auditor.findings()
         collections = {one["event"]: one["kind"] for one in auditor.entries("collection")}
         refusals = auditor.entries("refusal")
@@ -211,7 +212,7 @@ def _readings(stage: Stage) -> int:
 
 def _consultations(stage: Stage) -> list[dict[str, Any]]:
     vkey = (stage.folder / VKEY_NAME).read_text("utf-8").strip()
-    with Auditor.open(stage.config.path(stage.config.instance.database), vkey) as auditor:
+    with Auditor.open(place_of(stage.config), vkey) as auditor:
         return auditor.entries("consultation")
 
 

@@ -23,8 +23,9 @@ from gateway.demo.events import Step, story
 from gateway.demo.report import show
 from gateway.demo.stage import Stage, collect_long, gateway_running, keep_received, set_up
 from gateway.instance import CONFIG_NAME
-from gateway.store import outbox, sqlite
+from gateway.store import outbox
 from gateway.store.engine import Connection
+from gateway.store.place import place_of
 
 _SETTLE_S = 15.0
 _PICTURE_WIDTH = 132
@@ -109,7 +110,7 @@ async def settled(stage: Stage) -> None:
     Raises:
         Trouble: something still waits after 15 s.
     """
-    reader = sqlite.open_reader(stage.config.path(stage.config.instance.database))
+    reader = place_of(stage.config).open_reader()
     try:
         async with asyncio.timeout(_SETTLE_S):
             while _waiting(reader):  # noqa: ASYNC110 - another process decides when

@@ -8,6 +8,9 @@ import rfc8785
 from gateway.model.strict_json import MAX_SAFE_INTEGER, Json
 
 _FAST_DEPTH: Final = 64
+_SCALARS: Final = frozenset({str, bool, type(None)})
+_PLAIN: Final = _SCALARS | {int, dict, list}
+_NAMES: Final = {str}
 
 
 def canonical_json(value: Json) -> bytes:
@@ -33,20 +36,24 @@ def _is_plain(value: object, depth: int) -> bool:
 
     Exact types only (a subclass may write itself otherwise); no floats (ECMAScript spells them
     its own way); ASCII names only (RFC 8785 sorts by UTF-16 units, orjson by UTF-8 bytes: the two
-    differ past U+FFFF).
+    differ past U+FFFF). Row by row of the nesting, and of each container its types at once.
     """
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return True
-    if kind is int:
-        return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER  # type: ignore[operator]
-    if depth == 0:
-        return False
-    if isinstance(value, dict) and kind is dict:
-        return all(
-            type(name) is str and name.isascii() and _is_plain(member, depth - 1)
-            for name, member in value.items()
-        )
-    if isinstance(value, list) and kind is list:
-        return all(_is_plain(item, depth - 1) for item in value)
-    return False
+    row: list[object] = [value]
+    for _ in range(depth + 1):
+        kinds = set(map(type, row))
+        if kinds <= _SCALARS:
+            return True
+        if not kinds <= _PLAIN:
+            return False
+        below: list[object] = []
+        for one in row:
+            if isinstance(one, dict):
+                if one and not (set(map(type, one)) == _NAMES and "".join(one).isascii()):
+                    return False
+                below += one.values()
+            elif isinstance(one, list):
+                below += one
+            elif isinstance(one, int) and not -MAX_SAFE_INTEGER <= one <= MAX_SAFE_INTEGER:
+                return False
+        row = below
+    return not row

@@ -263,6 +263,20 @@ def erasure(*, at: datetime, person: PersonRef, actor: str, reason: str) -> Entr
     return stated("erasure", at, person=person, actor=actor, reason=reason)
 
 
+def disposal(*, at: datetime, kind: str, count: int, before: datetime, actor: str) -> Entry:
+    """So many rows of a kind, all from before a moment, were kept for as long as was laid down and
+    are gone; no person's key was destroyed."""
+    return stated(
+        "erasure",
+        at,
+        kind=kind,
+        count=count,
+        before=timestamp(before),
+        actor=actor,
+        reason="retention",
+    )
+
+
 def security(
     *, at: datetime, code: str, agency: AgencyName | None, event: EventRef | None = None
 ) -> Entry:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from gateway.disclosure_log.canonical import canonical_json
@@ -75,6 +76,7 @@ def stated(op: str, at: datetime, **fields: Json) -> Entry:
     )
 
 
+@lru_cache(maxsize=1024)  # one moment is written many times over
 def timestamp(moment: datetime) -> str:
     """Return an aware time as the log writes it: RFC 3339, UTC, milliseconds (cut), ``Z``."""
     utc = moment.astimezone(UTC).replace(tzinfo=None)

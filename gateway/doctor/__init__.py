@@ -16,6 +16,7 @@ from gateway.doctor import (
     own_keys,
     permissions,
     recipients,
+    store,
     versions,
     work,
 )
@@ -31,6 +32,7 @@ GROUPS: tuple[tuple[str, Examine], ...] = (
     ("clock", clocks.examine),
     ("tls", certificates.examine),
     ("outbound", outbound.examine),
+    ("store", store.examine),
     ("disk", disk.examine),
     ("log", log.examine),
     ("law", law.examine),

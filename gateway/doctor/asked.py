@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from gateway.config import Config
 from gateway.doctor.finding import Finding
-from gateway.store import sqlite
 from gateway.store.engine import Connection
+from gateway.store.place import Place, place_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +23,9 @@ class Asked:
     full: bool = False  # the whole log, not its last entries
 
     @property
-    def database(self) -> Path:
-        """The database file."""
-        return self.config.path(self.config.instance.database)
+    def place(self) -> Place:
+        """Where the database is."""
+        return place_of(self.config)
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
@@ -35,13 +34,13 @@ class Asked:
         Raises:
             StoreUnavailable: it cannot be opened.
         """
-        with closing(sqlite.open_reader(self.database)) as connection:
+        with closing(self.place.open_reader()) as connection:
             yield connection
 
     def is_served(self) -> bool:
         """Return whether a gateway holds the instance's lock."""
         try:
-            with self.database.with_suffix(".lock").open("r") as lock:
+            with self.config.local_state(".lock").open("r") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.doctor.asked import Asked
 from gateway.doctor.finding import Finding, error, ok, unknown, warning
+from gateway.store.place import SqlitePlace
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.times import moment
 
@@ -50,7 +51,8 @@ def _past(asked: Asked) -> Iterator[Finding]:
     check = "clock.past"
     newest = [asked.config.file.stat().st_mtime]
     try:
-        newest.append(asked.database.stat().st_mtime)
+        if isinstance(asked.place, SqlitePlace):
+            newest.append(asked.place.path.stat().st_mtime)
         with asked.reader() as connection:
             received = connection.execute("SELECT max(received_at) FROM receipt").get
             if received is not None:

@@ -18,11 +18,13 @@ _ROOM: Final = "Free space or grow the volume: docs/runbook.md, Disk full."
 
 
 def examine(asked: Asked) -> Iterator[Finding]:
-    """Yield what is left of the volume the database is on."""
-    found = {one.name.removeprefix("throughgate_"): one.value for one in volume(asked.database)}
+    """Yield what is left of the volume the instance's folder is on."""
+    found = {one.name.removeprefix("throughgate_"): one.value for one in volume(asked.config)}
     yield _room(found.get("disk_free_bytes"), found.get("disk_size_bytes", 0.0))
     yield _inodes(found.get("disk_free_inodes"))
-    wal = found["wal_bytes"]
+    wal = found.get("wal_bytes")
+    if wal is None:  # the server of the database keeps its own
+        return
     if wal > _LONG_WAL:
         yield warning(
             "disk.wal",
@@ -37,7 +39,7 @@ def _room(free: float | None, size: float) -> Finding:
     check = "disk.room"
     if free is None:
         return unknown(check, "The volume cannot be looked at.", "Is it mounted?")
-    text = f"{free / _MIB:.0f} MiB are free on the database's volume."
+    text = f"{free / _MIB:.0f} MiB are free on the instance's volume."
     if free < _NONE:
         return error(check, text, _ROOM)
     if free < _LITTLE or free < size * _LOW:
@@ -49,7 +51,7 @@ def _inodes(free: float | None) -> Finding:
     check = "disk.inodes"
     if free is None:
         return unknown(check, "The volume cannot be looked at.", "Is it mounted?")
-    text = f"{free:.0f} more files can be made on the database's volume."
+    text = f"{free:.0f} more files can be made on the instance's volume."
     if 0 < free < _NO_INODES:
         return error(check, text, "Remove small files that nothing needs.")
     if 0 < free < _FEW_INODES:

@@ -3,15 +3,13 @@
 import os
 from collections.abc import Iterator
 
-import apsw
-
 from gateway.adapters_of import adapters_of
 from gateway.config import BadConfig
 from gateway.doctor.asked import Asked
 from gateway.doctor.finding import Finding, error, ok, unknown, warning
 from gateway.model.ids import AgencyName
 from gateway.store import directory
-from gateway.store.sqlite import StoreUnavailable
+from gateway.store.trouble import TROUBLES
 
 _DO = "docs/feeds.md says what each kind of feed needs."
 
@@ -28,7 +26,7 @@ def examine(asked: Asked) -> Iterator[Finding]:
     try:
         with asked.reader() as connection:
             agencies = directory.agencies(connection)
-    except (StoreUnavailable, apsw.Error):
+    except TROUBLES:
         yield unknown("feeds", "The directory cannot be read.", "See the other findings.")
         return
     for feed in asked.config.feed:

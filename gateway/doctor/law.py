@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
-import apsw
-
 from gateway.doctor.asked import Asked
 from gateway.doctor.finding import Finding, error, ok, unknown, warning
 from gateway.instance import load_law
-from gateway.store.sqlite import StoreUnavailable
+from gateway.store.trouble import TROUBLES
 from policies.problem import BadRulebook
 
 _SHOWN = 12  # characters of a digest
@@ -25,7 +23,7 @@ def examine(asked: Asked) -> Iterator[Finding]:
     try:
         with asked.reader() as connection:
             in_force = connection.execute("SELECT value FROM setting WHERE name = 'rulebook'").get
-    except (StoreUnavailable, apsw.Error):
+    except TROUBLES:
         yield unknown("law.in-force", "Which rulebook is in force cannot be read.",
                       "See the other findings.")  # fmt: skip
         return

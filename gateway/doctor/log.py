@@ -8,14 +8,12 @@ from contextlib import closing
 from datetime import timedelta
 from typing import Final
 
-import apsw
-
 from gateway.disclosure_log.canonical import canonical_json
 from gateway.disclosure_log.checkpoint import VerifierKey, parse_checkpoint, verify_checkpoint
 from gateway.disclosure_log.fsck import check_log
 from gateway.disclosure_log.merkle import leaf_hash
 from gateway.disclosure_log.problem import BadCheckpoint, BadKey, CannotRead
-from gateway.disclosure_log.sources import DirectorySource
+from gateway.disclosure_log.sources import StoreSource
 from gateway.disclosure_log.tree import TILE_WIDTH
 from gateway.doctor.asked import Asked
 from gateway.doctor.finding import Finding, error, ok, unknown, warning
@@ -25,8 +23,10 @@ from gateway.model.strict_json import read_object
 from gateway.store import epoch
 from gateway.store.engine import Connection
 from gateway.store.log_tree import restore_tree
+from gateway.store.place import SqlitePlace, place_of
 from gateway.store.sqlite import StoreUnavailable
 from gateway.store.times import moment
+from gateway.store.trouble import TROUBLES
 
 LAST: Final = 1000  # entries looked at without --full
 _STOP: Final = "Stop the gateway and copy its folder: docs/runbook.md, The log does not verify."
@@ -41,7 +41,7 @@ def examine(asked: Asked) -> Iterator[Finding]:
             yield _behind(connection)
             yield from _high_water(connection, asked)
             yield from _witnessed(connection, asked)
-    except (StoreUnavailable, apsw.Error):
+    except TROUBLES:
         yield unknown("log", "The log cannot be read.", "docs/runbook.md, The store failed.")
         return
     if asked.full:
@@ -150,7 +150,9 @@ def _high_water(connection: Connection, asked: Asked) -> Iterator[Finding]:
                       "Serve once; keep log.high_water on another disk.")  # fmt: skip
     elif behind:
         yield error(check, "The log is behind what is remembered as published.", _BEHIND)
-    elif asked.config.path(asked.config.log.high_water).parent == asked.database.parent:
+    elif isinstance(asked.place, SqlitePlace) and (
+        asked.config.path(asked.config.log.high_water).parent == asked.place.path.parent
+    ):
         yield warning(check, "What was published is remembered on the database's own disk.",
                       "Set log.high_water to a path on another disk.")  # fmt: skip
     else:
@@ -181,9 +183,10 @@ def _whole(asked: Asked) -> Finding:
     check = "log.full"
     try:
         lines = (asked.config.home / VKEY_NAME).read_text("utf-8").splitlines()
-        with closing(DirectorySource(asked.config.home)) as source:
+        source = StoreSource(place_of(asked.config).open_reader(), asked.config.home / VKEY_NAME)
+        with closing(source):
             report = check_log(source, verifier=VerifierKey.parse(lines[0]))
-    except (OSError, IndexError, BadKey, CannotRead):
+    except (OSError, IndexError, BadKey, CannotRead, StoreUnavailable):
         return unknown(check, "The log cannot be read whole.", "docs/runbook.md, The store failed.")
     if report.verdict == "bad":
         first = report.problems[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.config import Config
 from gateway.doctor.asked import Asked
 from gateway.doctor.finding import Finding, error, ok, unknown
+from gateway.store.place import SqlitePlace
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -47,13 +48,17 @@ def secrets(config: Config) -> list[Path]:
         config.mesh.shared_key_file if config.mesh else None,
         config.mesh.key if config.mesh else None,
         config.console.oidc.client_secret_file if config.console.oidc else None,
+        config.postgres.password_file if config.postgres else None,
+        config.redis.password_file if config.redis else None,
     ]  # fmt: skip
     return [config.path(path) for path in named if path is not None]
 
 
 def _stored(asked: Asked) -> list[Path]:
     """Return the database's files that are there: SQLite's own take the database's mode."""
-    database = asked.database
+    if not isinstance(asked.place, SqlitePlace):
+        return []
+    database = asked.place.path
     beside = [database.with_name(database.name + end) for end in ("-wal", "-shm")]
     return [database, *(path for path in beside if path.exists())]
 

@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-import apsw
-
 from gateway.doctor.asked import Asked
 from gateway.doctor.finding import Finding, error, ok, unknown, warning
 from gateway.key_warnings import key_warnings
 from gateway.model.party import Recipient
 from gateway.store import directory
-from gateway.store.sqlite import StoreUnavailable
+from gateway.store.trouble import TROUBLES
 
 _NAMED: Final = 5  # of those concerned
 _KEYS: Final = "`throughgate keys check` names them all: docs/directory.md, Keys."
@@ -21,7 +19,7 @@ def examine(asked: Asked) -> Iterator[Finding]:
     try:
         with asked.reader() as connection:
             found = list(directory.recipients(connection).values())
-    except (StoreUnavailable, apsw.Error):
+    except TROUBLES:
         yield unknown("recipients", "The directory cannot be read.", "See the other findings.")
         return
     if not found:

@@ -31,6 +31,7 @@ _EXTRAS: Final = {
     "otel": "opentelemetry.sdk",
     "sqs": "aiobotocore",
     "pdf": "weasyprint",
+    "scaled": "psycopg",
 }
 
 
@@ -61,6 +62,7 @@ def wanted_extras(config: Config) -> set[str]:
         "kms": "aws-kms" in providers,
         "otel": config.telemetry is not None,
         "sqs": any(feed.kind == "sqs" for feed in config.feed),
+        "scaled": config.postgres is not None,
     }
     return {name for name, is_wanted in wanted.items() if is_wanted}
 

@@ -4,14 +4,12 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
-import apsw
-
 from gateway.doctor.asked import Asked
 from gateway.doctor.finding import Finding, error, ok, unknown, warning
 from gateway.incidents import CODES
 from gateway.store import gauges
 from gateway.store.engine import Connection
-from gateway.store.sqlite import StoreUnavailable
+from gateway.store.trouble import TROUBLES
 
 _Readings = Mapping[tuple[str, tuple[str, ...]], float]
 
@@ -49,7 +47,7 @@ def examine(asked: Asked) -> Iterator[Finding]:
     try:
         with asked.reader() as connection:
             readings = _read(connection, asked)
-    except (StoreUnavailable, apsw.Error):
+    except TROUBLES:
         yield unknown("work", "What is owed cannot be read.", "docs/runbook.md, The store failed.")
         return
     yield from _ages(readings)

@@ -22,7 +22,7 @@ DESK = Sleeper(
 
 
 async def command(it: Night, *words: str) -> Result:
-    config = it.store.path.parent / "throughgate.toml"
+    config = it.config.file
     run = [*words, "--config", str(config)]
     return await asyncio.to_thread(lambda: CliRunner().invoke(alerts, run))
 

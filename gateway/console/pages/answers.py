@@ -11,7 +11,6 @@ from gateway.audit.pack import NoPdf, Pack, as_csv, as_pdf, as_zip, pack_of
 from gateway.console.own import ConsoleOwn
 from gateway.console.page import Download
 from gateway.console.pages import words
-from gateway.store import sqlite
 from gateway.trusted_witnesses import witness_keys
 
 EXPORTS: Final[Mapping[str, str]] = {"csv": "CSV", "pdf": "PDF", "zip": "ZIP with proofs"}
@@ -83,7 +82,7 @@ async def download(own: ConsoleOwn, answer: Answer, form: str) -> Download | str
 
 def _packed(own: ConsoleOwn, answer: Answer) -> Pack:
     """Return the pack, made with a reader of its own: it runs beside the event loop."""
-    reader = sqlite.open_reader(own.store.path)
+    reader = own.store.place.open_reader()
     try:
         witnesses = [str(key) for key in witness_keys(own.config)]
         return pack_of(answer, reader, own.verifiers, now=own.now(), witnesses=witnesses)

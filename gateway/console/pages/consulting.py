@@ -48,7 +48,7 @@ async def ask(own: ConsoleOwn, visitor: Visitor, question: Question, why: str) -
     The question reads by what it is given alone: it is answered in a thread of its own.
     """
     asking = asking_of(own, visitor, why)
-    return await answer(question, asking, own.store.commit, beside=own.store.path)
+    return await answer(question, asking, own.store.commit, beside=own.store.place)
 
 
 async def read(

@@ -111,11 +111,11 @@ def duties(connection: Connection, today: date) -> Mapping[str, int]:
 
 
 _DUTIES: Final = (
-    "SELECT (SELECT count(*) FROM (SELECT 1 FROM duty WHERE status = 'late' LIMIT :most)),"
+    "SELECT (SELECT count(*) FROM (SELECT 1 FROM duty WHERE status = 'late' LIMIT :most) AS l),"
     " (SELECT count(*) FROM (SELECT 1 FROM duty WHERE status = 'late_by_circumstance'"
-    "   LIMIT :most)),"
+    "   LIMIT :most) AS c),"
     " (SELECT count(*) FROM (SELECT 1 FROM duty WHERE status = 'due' AND clock <> '*'"
-    "   AND due BETWEEN :day AND :day + 7 LIMIT :most))"
+    "   AND due BETWEEN :day AND :day + 7 LIMIT :most) AS s)"
 )
 
 
@@ -123,7 +123,7 @@ def unanswered(connection: Connection) -> Unanswered | None:
     """Return the alert that has waited longest for an answer somebody still owes."""
     row = connection.execute(
         "SELECT id, recipient, decided_at, answer_by FROM"
-        " (SELECT * FROM alert WHERE answer_by IS NOT NULL ORDER BY answer_by LIMIT 1000)"
+        " (SELECT * FROM alert WHERE answer_by IS NOT NULL ORDER BY answer_by LIMIT 1000) AS silent"
         " ORDER BY decided_at LIMIT 1"
     ).fetchone()
     if row is None:
@@ -143,9 +143,9 @@ def deliveries(connection: Connection, now: datetime) -> Mapping[str, int]:
 
 _DELIVERIES: Final = (
     "SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_lane"
-    "   WHERE state = 'pending' LIMIT :most)),"
+    "   WHERE state = 'pending' LIMIT :most) AS p),"
     " (SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_dead"
-    "   WHERE state IN ('rejected', 'dead') AND settled_at >= :since LIMIT :few))"
+    "   WHERE state IN ('rejected', 'dead') AND settled_at >= :since LIMIT :few) AS d)"
 )
 
 

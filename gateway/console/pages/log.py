@@ -16,7 +16,7 @@ from gateway.disclosure_log import entry, merkle
 from gateway.disclosure_log.checkpoint import BadCheckpoint, VerifierKey, verify_checkpoint
 from gateway.disclosure_log.note import parse_note
 from gateway.model.staff import StaffRole
-from gateway.store import epoch, sqlite
+from gateway.store import epoch
 from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged
 from gateway.store.log_paths import paths_of
@@ -91,11 +91,11 @@ def verify_now(own: ConsoleOwn, start: int, end: int) -> Verified:
 
     Reads with a connection of its own: it runs beside the event loop.
     """
-    reader = sqlite.open_reader(own.store.path)
+    reader = own.store.place.open_reader()
     try:
-        reader.execute("BEGIN")  # one snapshot
-        note = reader.execute("SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1").get
-        return _checked(reader, str(note), start, end, own.verifiers)
+        with reader:  # one snapshot
+            note = reader.execute("SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1").get
+            return _checked(reader, str(note), start, end, own.verifiers)
     finally:
         reader.close()
 

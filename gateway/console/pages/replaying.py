@@ -14,10 +14,10 @@ from gateway.model.event import Event
 from gateway.model.ids import PersonRef
 from gateway.model.problem import MalformedEvent
 from gateway.rehearsal.replay import Replaying, replay
-from gateway.store import sqlite
 from gateway.store.all_events import events_of
 from gateway.store.engine import Connection
 from gateway.store.merges import root
+from gateway.store.place import place_of
 from gateway.store.sealed import SealedStore
 from gateway.store.times import milliseconds
 from keys.problem import KeyProblem
@@ -45,7 +45,7 @@ def replayed(config: Config, current: Rulebook, other: Rulebook, since: datetime
     Takes seconds, with a reader and keys of its own: it runs beside the event loop.
     """
     sealed = sealed_store(config)
-    reader = sqlite.open_reader(config.path(config.instance.database))
+    reader = place_of(config).open_reader()
     try:
         persons, whole = _newest(reader, since)
         directory = Directory(reader, current.catalogues)

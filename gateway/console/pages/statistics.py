@@ -23,7 +23,6 @@ from gateway.statistics.history import PersonHistory
 from gateway.statistics.printing import Printed, as_csv, printed
 from gateway.statistics.suppression import suppress
 from gateway.statistics.tables import Table, tables
-from gateway.store import sqlite
 from gateway.store.all_events import Unread, everyone
 from gateway.store.group_commit import Staged
 from policies.log_use import refuse_use
@@ -33,7 +32,7 @@ _PATH: Final = "/console/statistics"
 _PERSONS: Final = 20_000  # counted here; more take the command line
 
 
-_COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM person LIMIT ?)"
+_COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM person LIMIT ?) AS few"
 
 
 def routes(own: ConsoleOwn) -> list[ConsoleRoute]:
@@ -108,7 +107,7 @@ def count(
     """
     unread = Unread()
     sealed = sealed_store(own.config)
-    reader = sqlite.open_reader(own.store.path)
+    reader = own.store.place.open_reader()
     try:
         histories = (
             PersonHistory(ref=ref, events=tuple(events))

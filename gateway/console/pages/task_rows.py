@@ -25,9 +25,10 @@ def open_page(
     found = _KEY.fullmatch(after)
     key = (int(found[1]), found[2]) if found else (0, "")
     rows = connection.execute(
-        "SELECT opened_at, id FROM task WHERE state = 'open' AND (kind = 'disclosure') = ?"
+        "SELECT opened_at, id FROM task WHERE state = 'open'"
+        " AND CASE WHEN kind = 'disclosure' THEN 1 ELSE 0 END = ?"
         " AND (opened_at, id) > (?, ?) AND opened_at >= ? ORDER BY opened_at, id LIMIT ?",
-        (decisions, *key, key[0], _LOOKED_AT),
+        (int(decisions), *key, key[0], _LOOKED_AT),
     ).fetchall()
     shown: list[Task] = []
     for at, id_ in rows:
