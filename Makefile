@@ -12,10 +12,10 @@ export THROUGHGATE_VECTORS ?= $(VECTORS)
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test coverage lint types imports faults fuzz bench nightly lock docs clean
+.PHONY: help setup demo test coverage lint types imports faults fuzz bench bench-long bench-peers nightly lock docs clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP)  ## virtual environment, locked dependencies, .venv/bin/throughgate
 
@@ -63,6 +63,13 @@ fuzz: setup  ## adapters against 10,000 hostile inputs each
 
 bench: setup  ## policy, adapters, log, console, ceiling and journey, in one run
 	$(BIN)/python -m bench
+
+bench-long: setup  ## a backlog of 100,000, a store full of years, an hour's soak
+	$(BIN)/python -m bench long $(LONG_ARGS)
+
+bench-peers: setup  ## beside Alertmanager, Celery, BullMQ and Apprise, in one run
+	@.ci/need prometheus-alertmanager redis-server pg_ctlcluster:postgresql node:nodejs npm setpriv:util-linux
+	$(BIN)/python -m bench.peers $(PEERS_ARGS)
 
 nightly: export THROUGHGATE_EXAMPLES = whole
 nightly: coverage faults fuzz bench  ## everything, every property with all its examples

@@ -1,5 +1,6 @@
-"""`python -m bench`: policy, adapters, log, console, ceiling and journey in one run; exit 1 if
-something did not add up. `python -m bench adapters`, `log` or `console` measures that alone."""
+"""`python -m bench`: policy, adapters, log, console, ceiling and journey in one run, written to
+``docs/performance.md``; exit 1 if something did not add up. `python -m bench adapters`, `bulk`,
+`console`, `log`, `long` or `scale` measures that alone."""
 
 import sys
 import tempfile
@@ -7,15 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench import adapters, console, log, policy
+from bench import adapters, bulk, console, log, long, policy, scale
 from bench.machine import describe
+from bench.page import PERFORMANCE, put, table
 from bench.problem import NotMeasured
 from bench.rounds import Figures, Plan, compare
 
 _ALONE: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
     "adapters": adapters.main,
-    "log": log.main,
+    "bulk": bulk.main,
     "console": console.main,
+    "log": log.main,
+    "long": long.main,
+    "scale": scale.main,
 }
 # What the whole run can afford; alone, they go up to a million.
 _LOG: Final = log.Plan(sizes=(10_000, 100_000), checked=100_000)
@@ -24,18 +29,25 @@ _CONSOLE: Final = console.Plan(entries=100_000, persons=10_000)
 
 def main() -> int:
     print(describe(), flush=True)
+    found: list[str] = []
     try:
-        print("\n".join(policy.lines(policy.measure(policy.Plan()))), flush=True)
-        print("\n".join(adapters.lines(adapters.measure(adapters.Plan()))), flush=True)
-        print("\n".join(log.lines(log.measure(_LOG))), flush=True)
-        print("\n".join(console.lines(console.measure(_CONSOLE))), flush=True)
-        with tempfile.TemporaryDirectory(prefix="throughgate-bench-") as folder:
-            ceiling, journey = compare(Plan(), Path(folder))
+        for line in _measured():
+            print(line, flush=True)
+            found.append(line)
+        put(PERFORMANCE, "gateway", table(found))
     except NotMeasured as error:
         print(f"not measured: {error}", file=sys.stderr)
         return 1
-    print("\n".join(lines(ceiling, journey)))
     return 0
+
+
+def _measured() -> Iterator[str]:
+    yield from policy.lines(policy.measure(policy.Plan()))
+    yield from adapters.lines(adapters.measure(adapters.Plan()))
+    yield from log.lines(log.measure(_LOG))
+    yield from console.lines(console.measure(_CONSOLE))
+    with tempfile.TemporaryDirectory(prefix="throughgate-bench-") as folder:
+        yield from lines(*compare(Plan(), Path(folder)))
 
 
 def lines(ceiling: Figures, journey: Figures) -> Iterator[str]:

@@ -26,3 +26,11 @@ def cpu_seconds(pid: int) -> float:
         return float("nan")
     fields = stat.read_text("ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(pid: int) -> float:
+    """Return the memory a process holds, in millions of bytes; NaN where /proc is not."""
+    status = Path(f"/proc/{pid}/statm")
+    if not status.exists():
+        return float("nan")
+    return int(status.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -34,7 +34,9 @@ def poster(key: SigningKey) -> Agency:
     )
 
 
-def make_posts(first: int, count: int, key: SigningKey) -> Sequence[Post]:
+def make_posts(
+    first: int, count: int, key: SigningKey, *, kind: str = "release.planned"
+) -> Sequence[Post]:
     """Return signed requests, good for 300 s. Reads the clock.
 
     Args:
@@ -42,18 +44,19 @@ def make_posts(first: int, count: int, key: SigningKey) -> Sequence[Post]:
             synthetic person.
         count: How many.
         key: The agency's.
+        kind: Of every event.
     """
     now = dt.datetime.now(dt.UTC)
-    return [_post(number, key, now) for number in range(first, first + count)]
+    return [_post(number, key, now, kind) for number in range(first, first + count)]
 
 
-def _post(number: int, key: SigningKey, now: dt.datetime) -> Post:
+def _post(number: int, key: SigningKey, now: dt.datetime, kind: str) -> Post:
     id_ = f"bench-{number}"
     event = {
         "specversion": "1.0",
         "id": id_,
         "source": URN,
-        "type": type_of("release.planned"),
+        "type": type_of(kind),
         "time": now.isoformat(),
         "datacontenttype": "application/json",
         "data": _facts(number, now),
@@ -63,7 +66,8 @@ def _post(number: int, key: SigningKey, now: dt.datetime) -> Post:
 
 
 def _facts(number: int, now: dt.datetime) -> dict[str, object]:
-    today = now.date().isoformat()
+    # Far enough ahead that nothing is late: who states that would be measured besides.
+    release = (now.date() + dt.timedelta(days=180)).isoformat()
     fact = {
         "assertion": "fact",
         "as_of": now.isoformat(),
@@ -83,8 +87,8 @@ def _facts(number: int, now: dt.datetime) -> dict[str, object]:
         "custody": {
             "prison": "EXI",
             "release_type": "SED_NO_LICENCE",
-            "planned_date": today,
-            "sentence_expiry_date": today,
+            "planned_date": release,
+            "sentence_expiry_date": release,
             "licence": False,
             **fact,
         },

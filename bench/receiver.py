@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -31,10 +32,11 @@ class Arrival:
 class Receiver:
     """The process, while entered."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        """Start it. Port 0: a free one."""
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
-        self._child = spawn.Process(target=_run, args=(theirs,), name="receiver", daemon=True)
+        self._child = spawn.Process(target=_run, args=(theirs, port), name="receiver", daemon=True)
         self._child.start()
         theirs.close()
         self.url = f"http://{HOST}:{self._pipe.recv()}/hook"
@@ -120,17 +122,19 @@ class _Line(asyncio.Protocol):
             self._ledger.note(*message)
 
 
-def _run(pipe: Connection) -> None:
+def _run(pipe: Connection, port: int) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(pipe))
+        runner.run(_serve(pipe, port))
 
 
-async def _serve(pipe: Connection) -> None:
+async def _serve(pipe: Connection, port: int) -> None:
     loop = asyncio.get_running_loop()
     ledger = _Ledger(pipe)
-    server = await loop.create_server(lambda: _Line(ledger), HOST, 0, backlog=1024)
+    server = await loop.create_server(lambda: _Line(ledger), HOST, port, backlog=1024)
     pipe.send(server.sockets[0].getsockname()[1])
     loop.add_reader(pipe.fileno(), ledger.read_order)
+    # uvloop has made it non-blocking, and a long report would be cut short.
+    os.set_blocking(pipe.fileno(), True)
     await ledger.stopped.wait()
     loop.remove_reader(pipe.fileno())
     server.close()
