@@ -22,6 +22,7 @@ from gateway.model.ids import AgencyName, EndpointId, RecipientId
 from gateway.model.kinds import type_of
 from gateway.model.party import Agency, Endpoint, Recipient
 from gateway.registration import register_agency, register_recipients
+from gateway.store.place import place_of
 from keys import hpke
 from keys.signing import SigningKey
 from tests import canaries
@@ -54,7 +55,7 @@ class Gateway:
     def entries(self, op: str) -> list[dict[str, Any]]:
         """Return the committed log entries of one operation."""
         vkey = (self.folder / VKEY_NAME).read_text().strip()
-        with Auditor.open(self.config.path(self.config.instance.database), vkey) as auditor:
+        with Auditor.open(place_of(self.config), vkey) as auditor:
             return auditor.entries(op)
 
 

@@ -43,6 +43,8 @@ ITSELF: Final = {
     "gateway.cli.alerts.acknowledge": "an answer is an entry; one not taken says where it stands",
     "gateway.console.pages.disclosure.routes.proof": "hashes, and the signature over them",
     "gateway.console.pages.rulebook._in_force": "entries of rulebooks name nobody",
+    "gateway.cli.migrate._checked": "checks every proof; shows how many hold, and no entry",
+    "gateway.cli.retention.carry_out": "counts; what goes is an entry each time",
     "gateway.cli.audit.standing_schedule": "generated from the rulebook, about nobody",
     "gateway.doctor.log.examine": "checks the log as a machine does; shows no entry",
     "gateway.doctor.work.examine": "counts",
@@ -61,6 +63,8 @@ ITSELF: Final = {
 PATH: Final = {
     "gateway/app.py": "puts the parts together",
     "gateway/assembly.py": "puts the parts together",
+    "gateway/for_all.py": "puts the parts together",
+    "gateway/spreading.py": "names what is undecided to other processes, by reference alone",
     "gateway/pipeline.py": "decides: a disclosure or a refusal is the entry",
     "gateway/consequences.py": "decides: what follows from an event, each with its entry",
     "gateway/circumstances.py": "decides: reads what was told before",

@@ -35,6 +35,7 @@ from gateway.model.party import Agency, Recipient
 from gateway.model.staff import Staff, StaffId, StaffRole
 from gateway.registration import register_agency, register_recipients
 from gateway.store import staff as staff_store
+from gateway.store.place import place_of
 from gateway.store.store import Store
 
 NAME = "throughgate.example/console"
@@ -214,7 +215,7 @@ class Stage:
     def entries(self, op: str) -> list[dict[str, Any]]:
         """Return the committed log entries of one operation."""
         vkey = (self.folder / VKEY_NAME).read_text().strip()
-        with Auditor.open(self.config.path(self.config.instance.database), vkey) as auditor:
+        with Auditor.open(place_of(self.config), vkey) as auditor:
             return auditor.entries(op)
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway import clock
+from gateway.channels.webhook_batch import batch_body
 from keys import hpke, jwe
 from keys.cms import Cipher, MailSigner
 from keys.seal import recipient_key, seal
@@ -38,26 +39,29 @@ def hand_out(folder: Path) -> None:
     for name, (private, public) in pairs.items():
         (folder / f"{name}.key").write_text(private)
         (folder / f"{name}.json").write_bytes(_body("jwe" if name == "jwe" else "hpke", public))
-    _sign(folder)
+    _sign(folder, pairs["hpke"][1])
     _mails(folder)
 
 
-def _body(form: str, public: str) -> bytes:
+def _body(form: str, public: str, id_: str = "alt_1") -> bytes:
     key = recipient_key(form, public)  # type: ignore[arg-type]
     blob = seal(PLAINTEXT, key, context=b"alert:alt_1", now=clock.now())
     sealed = json.loads(blob) if form == "hpke" else blob.decode()
-    return json.dumps({"specversion": "1.0", "id": "alt_1", "data": {"sealed": sealed}}).encode()
+    return json.dumps({"specversion": "1.0", "id": id_, "data": {"sealed": sealed}}).encode()
 
 
-def _sign(folder: Path) -> None:
+def _sign(folder: Path, public: str) -> None:
     key, secret, now = SigningKey.generate(), generate_shared_secret(), int(clock.now().timestamp())
-    body = (folder / "hpke.json").read_bytes()
-    headers = {
-        "webhook-id": "alt_1",
-        "webhook-timestamp": str(now),
-        "webhook-signature": sign([key, secret], "alt_1", now, body),
-    }
-    (folder / "headers.json").write_text(json.dumps(headers))
+    each = [_body("hpke", public, f"alt_{number}") for number in (1, 2, 3)]
+    (folder / "batch.json").write_bytes(batch_body(each))
+    for name, headed, id_ in (("hpke", "headers", "alt_1"), ("batch", "batch-headers", "bat_1")):
+        body = (folder / f"{name}.json").read_bytes()
+        headers = {
+            "webhook-id": id_,
+            "webhook-timestamp": str(now),
+            "webhook-signature": sign([key, secret], id_, now, body),
+        }
+        (folder / f"{headed}.json").write_text(json.dumps(headers))
     (folder / "gateway.pub").write_text(key.public_text)
     (folder / "webhook.secret").write_text(secret)
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from gateway.cli.application import app
 from gateway.demo.stage import gateway_running, set_up
+from gateway.roles import Role
 from gateway.serving import DRAIN_S
 from tests.docs.pages import ROOT
 
@@ -181,10 +183,54 @@ def test_the_gateway_is_composed_with_nothing_it_does_not_need() -> None:
 
 
 def test_only_the_gateway_runs_unless_the_scaled_profile_is_asked_for() -> None:
-    assert set(SERVICES) == {"gateway", "postgres", "redis"}
     assert {name for name, one in SERVICES.items() if "profiles" not in one} == {"gateway"}
     assert all(one.get("profiles", ["scaled"]) == ["scaled"] for one in SERVICES.values())
-    assert "depends_on" not in COMPOSE
+    assert "depends_on" not in SERVICES["gateway"]
+    roles = [SERVICES[name]["command"] for name in SERVICES if "-" in name]
+    assert sorted(" ".join(one.split()[:3]) for one in roles) == [
+        "serve --role api", "serve --role api", "serve --role deliver", "serve --role deliver",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_service_may_do_no_more_than_it_has_to(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] == "true"
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    assert not {"privileged", "devices", "pid", "ipc"} & service.keys()
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_service_says_how_it_is_and_holds_no_secret_itself(name: str) -> None:
+    service = SERVICES[name]
+    ours = service["image"] == SERVICES["gateway"]["image"]
+    assert ours or "healthcheck" in service, "the image of ours brings its own"
+    text = json.dumps([service.get("environment", {}), service.get("command", "")]).lower()
+    assert "password" not in text.replace("password_file", "").replace("/postgres-password", "")
+    for one in service.get("secrets", []):
+        assert yaml_subset(COMPOSE)["secrets"][one]["file"].startswith("./")
+    for one in service.get("volumes", []):
+        assert one.partition(":")[0] in yaml_subset(COMPOSE)["volumes"]
+    for one, asked in service.get("depends_on", {}).items():
+        assert asked == {"condition": "service_healthy"}
+        assert "healthcheck" in SERVICES[one]
+
+
+@pytest.mark.parametrize(
+    "command",
+    sorted(
+        {one["command"] for one in SERVICES.values()
+         if one["image"] == SERVICES["gateway"]["image"] and "command" in one}
+    ),
+)  # fmt: skip
+def test_what_a_service_of_ours_starts_is_a_command_with_these_options(command: str) -> None:
+    words = shlex.split(command)
+    parsed = CliRunner().invoke(app, [*words, "--help"])  # which comes after every option is known
+    assert parsed.exit_code == 0, parsed.output
+    if "--role" in words:
+        assert Role(words[words.index("--role") + 1])
 
 
 def test_the_image_has_the_projects_version() -> None:

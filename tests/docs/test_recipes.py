@@ -57,6 +57,7 @@ def flipped_near_the_end(file: Path, back: int) -> None:
         ("compactDecrypt", "", "jwe.json"),
         ("pyhpke", "", "x25519.json"),
         ("standardwebhooks", "", "hpke.json"),
+        ("standardwebhooks", "batch", "batch.json"),
         ("openssl", "alert.eml", "alert.eml"),
         ("openssl", "cbc.eml", "cbc.eml"),
     ],

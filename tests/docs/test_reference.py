@@ -21,6 +21,7 @@ from gateway.config import Config
 from gateway.config.keys import KeyPlace, LogKeyPlace
 from gateway.disclosure_log.entry import OPERATIONS
 from gateway.instance import create
+from gateway.store.trouble import PASSING
 from policies.bases import _TESTS
 from tests.docs.pages import ROOT, codes, first_codes, rows, section
 
@@ -138,6 +139,7 @@ def problem_codes() -> Iterator[str]:
                 if place is not None:
                     yield from _texts(node.args[place])
     yield from _codes_of_a_failed_commit(ROOT / "gateway/store/group_commit.py")
+    yield from PASSING
 
 
 def _texts(node: ast.expr) -> Iterator[str]:

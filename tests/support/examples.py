@@ -2,9 +2,9 @@
 
 import os
 
-_WHOLE = os.environ.get("THROUGHGATE_EXAMPLES") == "whole"
+WHOLE = os.environ.get("THROUGHGATE_EXAMPLES") == "whole"
 
 
 def examples(whole: int) -> int:
     """Return how many of so many are tried here: a third, unless `make nightly` asks for all."""
-    return whole if _WHOLE else max(10, whole // 3)
+    return whole if WHOLE else max(10, whole // 3)

@@ -22,8 +22,9 @@ from gateway.demo.servers.certificates import make_certificates
 from gateway.demo.servers.webhook import Answer, WebhookReceiver
 from gateway.instance import CONFIG_NAME, VKEY_NAME, create
 from gateway.registration import register_agency, register_recipients
-from gateway.store import outbox, sqlite
+from gateway.store import outbox
 from gateway.store.engine import Connection
+from gateway.store.place import place_of
 
 NAME = "throughgate.example/faults"
 PRISON = "hmp-exampleton"
@@ -60,7 +61,11 @@ class Instance:
 
 @contextlib.asynccontextmanager
 async def instance(
-    folder: Path, *, answers: Iterable[int | Answer] = (), ladder_s: Sequence[float] = (0.2, 0.5)
+    folder: Path,
+    *,
+    answers: Iterable[int | Answer] = (),
+    ladder_s: Sequence[float] = (0.2, 0.5),
+    more: str = "",
 ) -> AsyncIterator[Instance]:
     """Make an instance in a folder and listen as its recipient until the block ends.
 
@@ -68,11 +73,12 @@ async def instance(
         folder: Made if missing; must not hold an instance.
         answers: What the receiver replies first; after them every post gets 204.
         ladder_s: Seconds to wait before each repeat of a deferred attempt.
+        more: Further lines of configuration: of the table `[delivery]`, then other tables.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with WebhookReceiver(make_certificates(folder), answers=answers) as hook:
         port = _free_port()
-        config = await create(folder, name=NAME, sections=_sections(port, ladder_s))
+        config = await create(folder, name=NAME, sections=_sections(port, ladder_s) + more)
         poster, police = make_posters()[PRISON], _webhook_only(hook.url)
         await register_agency(config, poster.agency)
         await register_recipients(config, [police.recipient])
@@ -96,6 +102,7 @@ class GatewayProcess:
     instance: Instance
     workers: int = 1
     command: Sequence[str] = GATEWAY  # Python's arguments before `serve`
+    options: Sequence[str] = ()  # of `serve`
     starts: int = field(default=0, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
@@ -121,7 +128,7 @@ class GatewayProcess:
         """Start it and return at once. Runs on the same port and folder every time."""
         command = [sys.executable, *self.command, "serve"]
         command += ["--config", str(self.instance.folder / CONFIG_NAME)]
-        command += ["--workers", str(self.workers)]
+        command += ["--workers", str(self.workers), *self.options]
         with (self.instance.folder / "gateway.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=_ROOT, stdout=log, stderr=log, start_new_session=True
@@ -198,7 +205,7 @@ async def drained(instance: Instance, *, within_s: float = 40.0) -> None:
     Raises:
         AssertionError: something still waits; says what.
     """
-    reader = sqlite.open_reader(instance.database)
+    reader = place_of(instance.config).open_reader()
     try:
         async with asyncio.timeout(within_s):
             while any(waiting(reader)):  # noqa: ASYNC110 - another process decides when

@@ -12,8 +12,9 @@ import orjson
 
 from gateway.disclosure_log.checkpoint import VerifierKey
 from gateway.disclosure_log.fsck import LogReport, check_log
-from gateway.disclosure_log.sources import DirectorySource
-from gateway.store import sqlite
+from gateway.disclosure_log.sources import StoreSource
+from gateway.instance import VKEY_NAME
+from gateway.store.place import place_of
 from tests.keys.hpke_receiver import receive
 from tests.support.checker import History, LogDump, Posting, Reception
 from tests.support.gateway_process import Instance, post
@@ -116,7 +117,7 @@ def receptions(instance: Instance) -> Iterable[Reception]:
 
 def log_dump(instance: Instance) -> LogDump:
     """Dump the log from the database, as its operator would hand it over."""
-    reader = sqlite.open_reader(instance.database)
+    reader = place_of(instance.config).open_reader()
     try:
         bodies = reader.execute("SELECT body FROM log_entry ORDER BY idx").fetchall()
         notes = reader.execute("SELECT note FROM log_checkpoint ORDER BY size").fetchall()
@@ -131,7 +132,7 @@ def log_dump(instance: Instance) -> LogDump:
 
 def quarantined(instance: Instance) -> frozenset[str]:
     """Return the events set aside for a human."""
-    reader = sqlite.open_reader(instance.database)
+    reader = place_of(instance.config).open_reader()
     try:
         rows = reader.execute("SELECT ref FROM event WHERE state = 'quarantined'").fetchall()
     finally:
@@ -141,7 +142,8 @@ def quarantined(instance: Instance) -> frozenset[str]:
 
 def fsck(instance: Instance) -> LogReport:
     """Let the gateway's own auditor look at the whole log: entries, tiles, checkpoints."""
-    source = DirectorySource(instance.folder)
+    reader = place_of(instance.config).open_reader()
+    source = StoreSource(reader, instance.folder / VKEY_NAME)
     try:
         return check_log(source, verifier=VerifierKey.parse(instance.vkey))
     finally:
