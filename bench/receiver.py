@@ -86,7 +86,10 @@ class _Ledger:
         self.stopped = asyncio.Event()
 
     def read_order(self) -> None:
-        order: int | None = self._pipe.recv()
+        try:
+            order: int | None = self._pipe.recv()
+        except EOFError:  # whoever began it has died
+            order = None
         if order is None:
             self.stopped.set()
             return

@@ -150,7 +150,10 @@ class _Ledger:
         self.stopped = asyncio.Event()
 
     def read_order(self) -> None:
-        order: _Order | None = self._pipe.recv()
+        try:
+            order: _Order | None = self._pipe.recv()
+        except EOFError:  # whoever began it has died
+            order = None
         if order is None:
             self.stopped.set()
             return
