@@ -1,14 +1,12 @@
 """Moving an embedded instance to PostgreSQL: whole, proved, and never two that go on."""
 
 import asyncio
-import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
@@ -26,13 +24,8 @@ from tests.gateway_in_process import gateway, planned_release, police, serving
 from tests.store.stores import body as entry_body
 from tests.store.stores import logging
 from tests.support.command_line import Done, throughgate
+from tests.support.night import by_night
 from tests.support.postgres import fresh_database, shared
-
-
-def by_night(test: Any) -> Any:
-    """Leave a long one to `make faults`."""
-    long = os.environ.get("THROUGHGATE_LONG_FAULTS") == "1"
-    return pytest.mark.faults(pytest.mark.skipif(not long, reason="runs under make faults")(test))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +105,7 @@ async def test_an_instance_moves_with_its_log_and_goes_on_there(embedded: Embedd
     assert verified.code == 0, verified.out
 
 
+@pytest.mark.faults
 @by_night
 async def test_work_that_moved_is_in_the_shard_of_its_person(embedded: Embedded) -> None:
     assert (await embedded.moves()).code == 0
@@ -177,6 +171,7 @@ async def test_interrupted_after_its_mark_the_same_command_ends_it(embedded: Emb
         pass
 
 
+@pytest.mark.faults
 @by_night
 async def test_killed_in_its_midst_it_leaves_the_old_one_as_it_was(embedded: Embedded) -> None:
     command = [sys.executable, "-m", "gateway", "migrate", "sqlite-to-postgres"]
@@ -195,6 +190,7 @@ async def test_killed_in_its_midst_it_leaves_the_old_one_as_it_was(embedded: Emb
     assert done.code == 0, done.err
 
 
+@pytest.mark.faults
 @by_night
 async def test_a_database_with_an_instance_of_its_own_is_left_alone(
     embedded: Embedded, tmp_path: Path
@@ -210,6 +206,7 @@ async def test_a_database_with_an_instance_of_its_own_is_left_alone(
         pass
 
 
+@pytest.mark.faults
 @by_night
 async def test_a_copy_whose_log_does_not_add_up_does_not_count(embedded: Embedded) -> None:
     """A server that changes what it is given is found before anything is marked."""
@@ -246,6 +243,7 @@ async def test_a_password_in_the_address_is_refused(embedded: Embedded) -> None:
     assert secret not in done.err + done.out
 
 
+@pytest.mark.faults
 @by_night
 async def test_an_embedded_instance_of_the_version_before_is_brought_to_this_one(
     embedded: Embedded,

@@ -7,7 +7,6 @@ THROUGHGATE_LONG_FAULTS=1 lets 10,000 alerts flow.
 
 import asyncio
 import contextlib
-import os
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -26,10 +25,10 @@ from gateway.store import sqlite
 from tests import gateway_in_process as path
 from tests.gateway_in_process import Gateway, gateway
 from tests.support.events import release_members
+from tests.support.night import LONG
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
-LONG = os.environ.get("THROUGHGATE_LONG_FAULTS") == "1"
 ALERTS = 10_000 if LONG else 160  # to the others, while one is dead
 A_SECOND = 125 if LONG else 40
 PER_MINUTE = 9_600 if LONG else 1_200  # what the dead one takes

@@ -27,13 +27,13 @@ from tests.channels.conftest import loopback  # noqa: F401
 from tests.channels.parcels import a_parcel, clock
 from tests.channels.scripted import listening, never_answer
 from tests.faults.hostile_receivers import NAMES
+from tests.support.night import LONG
 from tests.support.servers import require
 
 pytestmark = pytest.mark.faults
 
 DEADLINE_S: Final = 3.0
 STORM_DEADLINE_S: Final = 3.0
-LONG: Final = os.environ.get("THROUGHGATE_LONG_FAULTS") == "1"
 STORM: Final = tuple(NAMES) if LONG else tuple(NAMES)[::3]  # the hostile receivers of the storm
 STRIDE_S: Final = 2 * DEADLINE_S if LONG else 1.0
 IN_FLIGHT: Final = 2  # attempts at a time at each hostile receiver, in the storm

@@ -6,7 +6,6 @@ plays the whole of them.
 
 import asyncio
 import contextlib
-import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,10 +22,10 @@ from tests.support.gateway_process import (
     instance,
 )
 from tests.support.histories import Producer, chosen_seed, fsck, history
+from tests.support.night import LONG
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
-LONG = os.environ.get("THROUGHGATE_LONG_FAULTS") == "1"
 ROUNDS = 200 if LONG else 6
 EVENTS = 200 if LONG else 100
 

@@ -26,6 +26,7 @@ from tests.support.gateway_process import (
     post,
 )
 from tests.support.histories import Producer, fsck, history
+from tests.support.night import by_night
 from tests.support.postgres import fresh_database
 from tests.support.redis import redis_running
 
@@ -104,6 +105,7 @@ async def test_a_configuration_that_cannot_be_used_replaces_nobody(tmp_path: Pat
         await drained(inst)
 
 
+@by_night
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_stop_in_order_ends_what_is_under_way_and_sends_nothing_twice(
     tmp_path: Path, workers: int
@@ -186,6 +188,7 @@ async def held_by(inst: Instance, holders: int) -> dict[str, int]:
         reader.close()
 
 
+@by_night
 @pytest.mark.parametrize("spread", [False, True], ids=["alone", "redis"])
 async def test_two_that_deliver_share_the_work_and_one_that_stops_in_order_hands_it_over(
     tmp_path: Path, spread: bool
@@ -214,6 +217,7 @@ async def test_two_that_deliver_share_the_work_and_one_that_stops_in_order_hands
             assert fsck(inst).verdict == "ok"
 
 
+@by_night
 async def test_one_paused_past_its_lease_decides_nothing_when_it_wakes(tmp_path: Path) -> None:
     with fresh_database(empty=True) as url:
         async with (

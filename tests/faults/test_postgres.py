@@ -29,6 +29,7 @@ from tests.store.stores import (
     setting,
 )
 from tests.support.examples import WHOLE
+from tests.support.night import by_night
 from tests.support.postgres import Server, own_server
 from tests.support.severing import Cut, Relay, relay
 
@@ -160,6 +161,7 @@ async def test_while_the_server_is_away_requests_are_refused_and_then_go_on(tmp_
 
 
 @pytest.mark.faults
+@by_night
 @pytest.mark.parametrize("seed", range(3 if WHOLE else 1))
 async def test_nothing_acknowledged_is_lost_however_the_server_ends(
     seed: int, tmp_path: Path

@@ -1,7 +1,6 @@
 """Kill -9 while a feed is read: every message is accepted, exactly once."""
 
 import asyncio
-import os
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,10 +26,10 @@ from tests.support.gateway_process import (
     instance,
 )
 from tests.support.histories import chosen_seed, fsck
+from tests.support.night import LONG
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
-LONG = os.environ.get("THROUGHGATE_LONG_FAULTS") == "1"
 EVENTS = 300 if LONG else 120
 KILLS = 6 if LONG else 2
 

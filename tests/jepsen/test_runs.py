@@ -5,7 +5,6 @@ seeds of each form, and the planted bugs; by day there is one short run.
 """
 
 import asyncio
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +16,11 @@ from tests.jepsen.judge import verdict_of
 from tests.jepsen.plan import Form, Plan
 from tests.jepsen.planted import BUGS
 from tests.support.histories import chosen_seed
+from tests.support.night import by_night
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
-LONG = os.environ.get("THROUGHGATE_LONG_FAULTS") == "1"
 SEEDS = 20
-by_night = pytest.mark.skipif(not LONG, reason="long: make faults")
 
 
 def plan(form: Form, *, seconds: float = 6.0, seed: int | None = None) -> Plan:
@@ -38,6 +36,7 @@ def played(one: Plan, folder: Path) -> tuple[int, str]:
     return judged(folder)
 
 
+@by_night
 def test_a_short_run_under_faults_is_clean(tmp_path: Path) -> None:
     one = replace(
         plan("embedded", seconds=0.5), workers=1, receivers=1, only=("storm", "receiver-dies")

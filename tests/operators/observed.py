@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
+import gateway.spread.health  # noqa: F401 - its metrics are there where Redis is
 from gateway import exposition, gauges
 from gateway.metrics import REGISTRY
 

@@ -7,7 +7,6 @@ plays more rounds.
 
 import asyncio
 import contextlib
-import os
 import random
 import sys
 from collections.abc import Callable
@@ -33,11 +32,11 @@ from tests.spread.parts import (
 )
 from tests.spread.test_connections import storm
 from tests.support.histories import chosen_seed
+from tests.support.night import LONG, by_night
 from tests.support.redis import RedisServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
-LONG = os.environ.get("THROUGHGATE_LONG_FAULTS") == "1"
 ROUNDS = 60 if LONG else 12
 STORMS = 50 if LONG else 5
 OWNERS = 3
@@ -94,6 +93,7 @@ async def work(spread: Spread, truth: Truth) -> None:
         spread.wake.done(found)
 
 
+@by_night
 @pytest.mark.parametrize("number", range(3))
 async def test_every_event_is_settled_and_the_streams_are_whole_again(
     server: RedisServer, number: int
@@ -151,6 +151,7 @@ async def test_storms_of_cancellations_mix_up_nothing(server: RedisServer) -> No
         await connections.close()
 
 
+@by_night
 async def test_no_minute_holds_more_than_was_agreed_over_three_processes(
     server: RedisServer,
 ) -> None:
@@ -173,6 +174,7 @@ async def test_no_minute_holds_more_than_was_agreed_over_three_processes(
     assert len(every) > per_minute, "the rate was used"
 
 
+@by_night
 async def test_one_process_after_another_probes_while_redis_comes_and_goes(
     server: RedisServer,
 ) -> None:
