@@ -189,7 +189,7 @@ async def test_unfinished_and_growing_files_are_left_until_they_are_done(tmp_pat
                 await asyncio.sleep(0.1)
             assert drop.given == []
         await until(lambda: len(drop.given) == 8)
-    await until(lambda: drop.files() == {"a.part", "b.TMP", ".c.txt"})
+        await until(lambda: drop.files() == {"a.part", "b.TMP", ".c.txt"})
 
 
 async def test_a_file_that_changes_while_it_is_read_is_read_again_as_it_is(drop: Drop) -> None:
