@@ -26,8 +26,8 @@ STEPS = (
         "tests",
         [
             *(sys.executable, "-m", "pytest", "-q"),
-            # One more than there are cores: much of what the tests do is wait for servers.
-            *("-n", str(min(4, 1 + (os.cpu_count() or 1))), "--dist", "loadfile"),
+            # Two more than there are cores: much of what the tests do is wait for servers.
+            *("-n", str(min(6, 2 + (os.cpu_count() or 1))), "--dist", "loadfile"),
             *("--no-loadscope-reorder", *sys.argv[1:]),
         ],
     ),

@@ -26,7 +26,7 @@ from tests.support.gateway_process import (
     instance,
 )
 from tests.support.histories import chosen_seed, fsck
-from tests.support.night import LONG
+from tests.support.night import LONG, by_night
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
@@ -81,6 +81,7 @@ def assert_once_each(inst: Instance) -> None:
     assert report.verdict == "ok", report.problems[:10]
 
 
+@by_night
 async def test_a_drop_folder_read_over_kills_is_accepted_exactly_once(tmp_path: Path) -> None:
     seed = chosen_seed()
     drop = tmp_path / "drop"
@@ -153,6 +154,7 @@ async def test_a_full_disk_makes_a_folder_wait_and_a_failed_sync_loses_nothing(
         assert_once_each(inst)
 
 
+@by_night
 async def test_an_hl7_sender_that_repeats_what_was_not_answered_is_heard_exactly_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
