@@ -107,7 +107,7 @@ async def build(folder: Path, *, entries: int, persons: int) -> Stood:
                 now=clock.now(),
             )
         )
-    _index(config.path(config.instance.database))
+    index_log(config.path(config.instance.database))
     return stood
 
 
@@ -285,7 +285,7 @@ def _duty_rows(world: World) -> Iterator[tuple[Any, ...]]:
         yield ref, "*", "due", 0, at
 
 
-def _index(path: Path) -> None:
+def index_log(path: Path) -> None:
     """Index the log as the gateway does, but much at once."""
     writer = sqlite.open_writer(path)
     writer.pragma("synchronous", "OFF")

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from bench.console_store import index_log
 from bench.driver import Driver
 from bench.journey import gateway_running
 from bench.log import entry_of
@@ -20,17 +21,14 @@ from gateway.config import Config
 from gateway.instance import opened
 from gateway.model.ids import PersonRef
 from gateway.model.person import Person
-from gateway.store import sqlite
 from gateway.store.engine import Connection
 from gateway.store.group_commit import Staged, Unit
-from gateway.store.log_index import catch_up
 from gateway.store.sealed import Held, SealedStore, identifier_mac
 from gateway.store.store import Store
 from keys.signing import SigningKey
 
 _PERSONS_AT_ONCE: Final = 10_000
 _ENTRIES_AT_ONCE: Final = 5_000
-_INDEXED_AT_ONCE: Final = 250_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +99,7 @@ async def fill(plan: Plan, config: Config) -> None:
             last = min(first + _PERSONS_AT_ONCE, plan.persons)
             await store.commit(_people(store.sealed, range(first, last)))
         await _log(store, plan.entries)
-    _index(config.path(config.instance.database))
+    index_log(config.path(config.instance.database))
 
 
 def _people(sealed: SealedStore, numbers: range) -> Unit[None]:
@@ -129,17 +127,3 @@ async def _log(store: Store, entries: int) -> None:
     for first in range(0, entries, _ENTRIES_AT_ONCE):
         bodies = [entry_of(one) for one in range(first, min(first + _ENTRIES_AT_ONCE, entries))]
         await store.commit(lambda _connection, bodies=bodies: Staged(None, bodies))  # type: ignore[misc]
-
-
-def _index(path: Path) -> None:
-    """Index the log as the gateway does, but much at once."""
-    writer = sqlite.open_writer(path)
-    writer.pragma("synchronous", "OFF")
-    writer.pragma("cache_size", -1_000_000)
-    try:
-        while True:
-            with writer:
-                if not catch_up(_INDEXED_AT_ONCE)(writer).result:
-                    return
-    finally:
-        writer.close()
