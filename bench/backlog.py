@@ -90,8 +90,9 @@ def measure(plan: Plan, folder: Path) -> Figures:
     )
 
 
-def lines(found: Figures) -> Iterator[str]:
+def lines(plan: Plan, found: Figures) -> Iterator[str]:
     """Yield one `name: value` line per figure, the ratio last."""
+    yield f"backlog_alerts: {plan.backlog}"
     yield f"backlog_idle_mb: {found.idle_mb:.0f}"
     yield f"backlog_queued_mb: {found.backlog_mb:.0f}"
     for name, spread in (("beside", found.beside_ms), ("alone", found.alone_ms)):

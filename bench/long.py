@@ -33,9 +33,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def _measured(asked: argparse.Namespace, folder: Path) -> Iterator[str]:
-    yield from backlog.lines(
-        backlog.measure(backlog.Plan(backlog=asked.backlog), folder / "backlog")
-    )
+    waiting = backlog.Plan(backlog=asked.backlog)
+    yield from backlog.lines(waiting, backlog.measure(waiting, folder / "backlog"))
     plan = large.Plan(entries=asked.entries, persons=asked.persons)
     yield from large.lines(plan, large.measure(plan, folder / "large"))
     yield from soak.lines(soak.measure(soak.Plan(minutes=asked.minutes), folder / "soak"))
