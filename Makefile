@@ -9,7 +9,7 @@ NODE := tests/node/node_modules/.installed
 ASSETS := gateway/console/node_modules/.installed
 VECTORS ?= $(abspath ../shared/vectors)
 export THROUGHGATE_VECTORS ?= $(VECTORS)
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+PIP := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup demo test coverage lint types imports faults fuzz bench bench-long bench-peers nightly lock docs clean

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     text = list(table.lines(outcomes))
     print("\n".join(text))
     if len(sides) == len(SIDES):
-        put(PERFORMANCE, "peers", ["```", *text, "```"])
+        put(PERFORMANCE, "peers", ["```text", *text, "```"])
     return 0 if all(one.figures for one in outcomes) else 1
 
 

@@ -26,7 +26,7 @@ from tests.support.night import LONG
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
-ROUNDS = 200 if LONG else 6
+ROUNDS = 200 if LONG else 4
 EVENTS = 200 if LONG else 100
 
 Bodies = Mapping[str, bytes]

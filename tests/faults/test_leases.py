@@ -71,6 +71,7 @@ async def until_replaced(process: GatewayProcess, before: set[int]) -> None:
     assert before.isdisjoint(process.children())
 
 
+@by_night
 async def test_replacing_every_worker_refuses_no_post_and_sends_nothing_twice(
     tmp_path: Path,
 ) -> None:

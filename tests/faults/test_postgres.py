@@ -29,7 +29,7 @@ from tests.store.stores import (
     setting,
 )
 from tests.support.examples import WHOLE
-from tests.support.night import by_night
+from tests.support.night import LONG, by_night
 from tests.support.postgres import Server, own_server
 from tests.support.severing import Cut, Relay, relay
 
@@ -95,7 +95,7 @@ def through(server: Server, between: Relay, url: str) -> PostgresPlace:
     return PostgresPlace(url.replace(f":{server.port}/", f":{between.port}/"))
 
 
-@pytest.mark.parametrize("cut", ["before", "after"])
+@pytest.mark.parametrize("cut", ["before", "after"] if LONG else ["after"])
 async def test_a_connection_cut_at_commit_is_settled_by_what_is_stored(
     cut: Cut, tmp_path: Path
 ) -> None:
