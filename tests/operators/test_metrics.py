@@ -80,7 +80,7 @@ async def test_gauges_say_what_waits_and_for_how_long(tmp_path: Path) -> None:
         await served.post(planned_release())
         await until_decided(served.url, served.session)
         database = served.config.path(served.config.instance.database)
-        with closing(sqlite.open_reader(database)) as reader:
+        with closing(sqlite.open_reader(database)) as reader, reader:  # of one moment
             found = {
                 (one.name, one.labels): one.value for one in gauges.of_work(reader, now + LATER)
             }
