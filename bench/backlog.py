@@ -16,13 +16,13 @@ import orjson
 
 from bench.bulk import batched
 from bench.driver import Answer, Driver
-from bench.journey import Journey, free_port, gateway_running
+from bench.journey import Journey, gateway_running
 from bench.machine import resident_mb
 from bench.posts import make_posts
 from bench.problem import NotMeasured
 from bench.receiver import Arrival, Receiver
 from bench.rounds import percentiles
-from bench.wire import HOST
+from bench.wire import HOST, free_port
 from keys.signing import SigningKey
 
 _AWAY: Final = """

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import http.client
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ import orjson
 
 from bench.posts import poster
 from bench.problem import NotMeasured
-from bench.wire import HOST
+from bench.wire import HOST, free_port
 from gateway import clock
 from gateway.audit.findings import Auditor, Finding
 from gateway.config import Config, load_config
@@ -205,9 +204,3 @@ def _is_ready(port: int) -> bool:
             return client.getresponse().status == 200
         except OSError:
             return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

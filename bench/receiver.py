@@ -1,22 +1,18 @@
 """The receiver: a process that takes webhooks, notes when each had come whole, and answers 204."""
 
-import asyncio
 import multiprocessing
-import os
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Self
 
-import uvloop
-
+from bench.listening import run
 from bench.problem import NotMeasured
-from bench.wire import HOST, take_message
+from bench.wire import HOST
 
-_ANSWER: Final = b"HTTP/1.1 204 No Content\r\n\r\n"
 _WEBHOOK_ID = re.compile(rb"\r\nwebhook-id: *([!-~]+)", re.IGNORECASE)
 
 
@@ -36,7 +32,9 @@ class Receiver:
         """Start it. Port 0: a free one."""
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
-        self._child = spawn.Process(target=_run, args=(theirs, port), name="receiver", daemon=True)
+        self._child = spawn.Process(
+            target=run, args=(theirs, _Ledger, port), name="receiver", daemon=True
+        )
         self._child.start()
         theirs.close()
         self.url = f"http://{HOST}:{self._pipe.recv()}/hook"
@@ -83,16 +81,8 @@ class _Ledger:
         self._pipe = pipe
         self._came: list[Arrival] = []
         self._expected = 0
-        self.stopped = asyncio.Event()
 
-    def read_order(self) -> None:
-        try:
-            order: int | None = self._pipe.recv()
-        except EOFError:  # whoever began it has died
-            order = None
-        if order is None:
-            self.stopped.set()
-            return
+    def take(self, order: int) -> None:
         self._expected = order
         if len(self._came) >= order:
             self._report()
@@ -108,36 +98,3 @@ class _Ledger:
     def _report(self) -> None:
         self._pipe.send(self._came)
         self._came, self._expected = [], 0
-
-
-class _Line(asyncio.Protocol):
-    def __init__(self, ledger: _Ledger) -> None:
-        self._ledger = ledger
-        self._buffer = bytearray()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own, of that shape
-
-    def data_received(self, chunk: bytes) -> None:
-        self._buffer += chunk
-        while (message := take_message(self._buffer)) is not None:
-            self._transport.write(_ANSWER)
-            self._ledger.note(*message)
-
-
-def _run(pipe: Connection, port: int) -> None:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(pipe, port))
-
-
-async def _serve(pipe: Connection, port: int) -> None:
-    loop = asyncio.get_running_loop()
-    ledger = _Ledger(pipe)
-    server = await loop.create_server(lambda: _Line(ledger), HOST, port, backlog=1024)
-    pipe.send(server.sockets[0].getsockname()[1])
-    loop.add_reader(pipe.fileno(), ledger.read_order)
-    # uvloop has made it non-blocking, and a long report would be cut short.
-    os.set_blocking(pipe.fileno(), True)
-    await ledger.stopped.wait()
-    loop.remove_reader(pipe.fileno())
-    server.close()

@@ -1,6 +1,8 @@
-"""HTTP/1.1 by the byte, for the two ends: they share the machine with what is measured."""
+"""Loopback, and HTTP/1.1 by the byte for its two ends: they share the machine with what is
+measured."""
 
 import re
+import socket
 from typing import Final
 
 HOST: Final = "127.0.0.1"
@@ -33,3 +35,10 @@ def take_message(buffer: bytearray) -> tuple[bytes, bytes] | None:
     body = bytes(buffer[start:stop])
     del buffer[:stop]
     return head, body
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

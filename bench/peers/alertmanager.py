@@ -9,9 +9,9 @@ from typing import Final
 import orjson
 
 from bench.driver import Post
-from bench.peers.running import free_port, program, started, wait_listening
+from bench.peers.running import program, started, wait_listening
 from bench.peers.side import JSON, Does, Played, events, facts
-from bench.wire import HOST, post
+from bench.wire import HOST, free_port, post
 
 # Groups wait as little as it allows; nothing is sent a second time within a run.
 _CONFIG: Final = """\

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from bench.peers.installed import Cache
-from bench.peers.running import free_port, program, redis_running, started, wait_listening
+from bench.peers.running import program, redis_running, started, wait_listening
 from bench.peers.side import Does, Peer, Serving
+from bench.wire import free_port
 
 _PROGRAMS: Final = Path(__file__).with_name("programs")
 _MEMORY: Final = "no (Redis, memory)"

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.peers.running import free_port, program, started, wait_listening
+from bench.peers.running import program, started, wait_listening
 from bench.problem import NotMeasured
-from bench.wire import HOST
+from bench.wire import HOST, free_port
 
 USER: Final = "throughgate"
 _PACKAGE: Final = "postgresql"

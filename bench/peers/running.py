@@ -13,17 +13,10 @@ from typing import Final
 
 from bench.machine import cpu_seconds
 from bench.problem import NotMeasured
-from bench.wire import HOST
+from bench.wire import HOST, free_port
 
 _STARTS_WITHIN_S: Final = 30.0
 _STOPS_WITHIN_S: Final = 15.0
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def program(name: str, package: str) -> str:

@@ -4,10 +4,8 @@ One for all sides, each under a path of its own, so that nobody's late webhook c
 An event counts once, when the webhook that holds it has come whole and is answered 204.
 """
 
-import asyncio
 import contextlib
 import multiprocessing
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -16,12 +14,10 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Final, Self, cast
 
-import uvloop
-
+from bench.listening import run
 from bench.problem import NotMeasured
-from bench.wire import HOST, take_message
+from bench.wire import HOST
 
-_ANSWER: Final = b"HTTP/1.1 204 No Content\r\n\r\n"
 _WEBHOOK_ID: Final = re.compile(rb"\r\nwebhook-id: *([!-~]+)", re.IGNORECASE)
 
 
@@ -50,7 +46,7 @@ class Tally:
     def __init__(self) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
-        self._child = spawn.Process(target=_run, args=(theirs,), name="tally", daemon=True)
+        self._child = spawn.Process(target=run, args=(theirs, _Ledger), name="tally", daemon=True)
         self._child.start()
         theirs.close()
         self._origin = f"http://{HOST}:{self._pipe.recv()}"
@@ -147,16 +143,8 @@ class _Ledger:
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._accounts: dict[str, _Account] = {}
-        self.stopped = asyncio.Event()
 
-    def read_order(self) -> None:
-        try:
-            order: _Order | None = self._pipe.recv()
-        except EOFError:  # whoever began it has died
-            order = None
-        if order is None:
-            self.stopped.set()
-            return
+    def take(self, order: _Order) -> None:
         account = self._account(order.path)
         account.take(order)
         self._report(account)
@@ -172,35 +160,3 @@ class _Ledger:
     def _report(self, account: _Account) -> None:
         if account.order is not None and len(account.at_ns) >= account.order.count:
             self._pipe.send((account.order.number, account.close()))
-
-
-class _Line(asyncio.Protocol):
-    def __init__(self, ledger: _Ledger) -> None:
-        self._ledger = ledger
-        self._buffer = bytearray()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own, of that shape
-
-    def data_received(self, chunk: bytes) -> None:
-        self._buffer += chunk
-        while (message := take_message(self._buffer)) is not None:
-            self._transport.write(_ANSWER)
-            self._ledger.note(*message)
-
-
-def _run(pipe: Connection) -> None:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(pipe))
-
-
-async def _serve(pipe: Connection) -> None:
-    loop = asyncio.get_running_loop()
-    ledger = _Ledger(pipe)
-    server = await loop.create_server(lambda: _Line(ledger), HOST, 0, backlog=1024)
-    pipe.send(server.sockets[0].getsockname()[1])
-    loop.add_reader(pipe.fileno(), ledger.read_order)
-    os.set_blocking(pipe.fileno(), True)  # uvloop undid it, and a report may fill the pipe
-    await ledger.stopped.wait()
-    loop.remove_reader(pipe.fileno())
-    server.close()
